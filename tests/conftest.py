@@ -1,0 +1,42 @@
+"""What every test shares: no network, no user's cache, and the optional ../shared facts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache_and_no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Weights are looked for in an empty cache; a connection to another machine fails."""
+    connect = socket.socket.connect
+
+    def local_connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in ("localhost", "127.0.0.1", "::1"):
+            raise OSError(f"tests do not use the network, but {address} was asked for")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", local_connect)
+        patch.setenv("HEAR_PLUGINS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("HEAR_PLUGINS_RANDOM_WEIGHTS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of golden arrays and real audio beside the checkout; absent elsewhere: skip."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}, which is not part of the repository")
+    return folder
