@@ -1,0 +1,1 @@
+"""Published scores (`published/`, read by `benchmark.published`) and measured ones (`measured/`)."""
