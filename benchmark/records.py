@@ -23,9 +23,6 @@ from scipy.special import stdtrit
 
 SCHEMA = 1
 
-# Settings that say how a job ran, not what was computed; all others keep numbers apart.
-EXECUTION = frozenset({"threads", "in_memory", "device", "workers"})
-
 
 class RecordError(ValueError):
     """A record, or the material for one, is not as it should be; one line naming file and key."""
@@ -52,8 +49,7 @@ class Record:
     prediction_type: str  # multiclass or multilabel
     protocol: str
     engine: str
-    settings: dict[str, Any]  # of the protocol; different settings are never in one table
-    execution: dict[str, Any]  # see EXECUTION
+    settings: dict[str, Any]  # that change scores; different ones are never in one table
     seeds: tuple[int, ...]
     runs_are: str  # folds, repeats, or split for a single test split
     primary_metric: str
@@ -145,8 +141,7 @@ def make_record(
     task
         Content of `task_metadata.json`; `domain` and `demo` are optional keys there.
     settings
-        Options of the protocol; those in `EXECUTION` do not change what is computed and are kept
-        apart.
+        Options of the protocol, only those that can change a score.
     seconds
         Wall time of the evaluation.
     versions, machine, commit
@@ -191,8 +186,7 @@ def make_record(
             "prediction_type": _get(task, "prediction_type", "task_metadata.json"),
             "protocol": protocol,
             "engine": engine,
-            "settings": {k: v for k, v in settings.items() if k not in EXECUTION},
-            "execution": {k: v for k, v in settings.items() if k in EXECUTION},
+            "settings": dict(settings),
             "seeds": list(seeds),
             "runs_are": runs_are or ("folds" if len(runs) > 1 else "split"),
             "primary_metric": evaluation[0],

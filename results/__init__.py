@@ -1,1 +1,1 @@
-"""Published scores (`published/`, read by `benchmark.published`) and measured ones (`measured/`)."""
+"""Published scores (`published/`, read by `benchmark.published`) and the measured ones."""
