@@ -1,0 +1,1 @@
+"""HEAR tasks: folders of hear-preprocess read, written, prepared from corpora, or synthesised."""

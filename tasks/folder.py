@@ -1,0 +1,391 @@
+"""Task folders exactly as hear-preprocess writes them.
+
+A folder ``<task_name>-<version>-<mode>/`` holds ``task_metadata.json``, ``labelvocabulary.csv``,
+one ``<split>.json`` per split, and 16-bit mono WAV files under ``<rate>/<split>/``. Rates that were
+made here from another rate carry a ``resampled.json`` (see `tasks.audio`), so that they are never
+taken for a source.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+METADATA_FILE = "task_metadata.json"
+VOCABULARY_FILE = "labelvocabulary.csv"
+RESAMPLED_FILE = "resampled.json"
+TRAINVALTEST = ("train", "valid", "test")
+SPLIT_MODES = ("trainvaltest", "new_split_kfold", "presplit_kfold")
+SCENE_SCORES = ("top1_acc", "mAP", "d_prime", "aucroc", "pitch_acc", "chroma_acc")
+EVENT_SCORES = (
+    "event_onset_200ms_fms",
+    "event_onset_50ms_fms",
+    "event_onset_offset_50ms_20perc_fms",
+    "segment_1s_er",
+)
+HASHED_BLOCK = 4096
+
+
+class TaskError(ValueError):
+    """A task or its data is not what it must be; one line naming the file and the key."""
+
+
+@dataclass(frozen=True)
+class TaskFolder:
+    """A checked task folder; make it with `read_task`.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    metadata
+        ``task_metadata.json`` as it is.
+    labels
+        The label vocabulary as strings, in the order of ``idx``.
+    """
+
+    path: Path
+    metadata: dict[str, Any]
+    labels: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata["task_name"])
+
+    @property
+    def version(self) -> str:
+        return str(self.metadata["version"])
+
+    @property
+    def mode(self) -> str:
+        return str(self.metadata["mode"])
+
+    @property
+    def embedding_type(self) -> str:
+        """``scene`` or ``event``."""
+        return str(self.metadata["embedding_type"])
+
+    @property
+    def prediction_type(self) -> str:
+        """``multiclass`` or ``multilabel``."""
+        return str(self.metadata["prediction_type"])
+
+    @property
+    def split_mode(self) -> str:
+        """``trainvaltest``, ``new_split_kfold`` or ``presplit_kfold``."""
+        return str(self.metadata["split_mode"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self.metadata["splits"])
+
+    @property
+    def sample_duration(self) -> float | None:
+        """Seconds of every clip, or None where clips keep their own length."""
+        duration = self.metadata["sample_duration"]
+        return None if duration is None else float(duration)
+
+    @property
+    def evaluation(self) -> tuple[str, ...]:
+        """Names of the scores, the primary one first."""
+        return tuple(self.metadata["evaluation"])
+
+    def items(self, split: str) -> dict[str, list[Any]]:
+        """Every file of a split with its labels, or its ``{"label", "start", "end"}`` in ms."""
+        items: dict[str, list[Any]] = _read_json(self.path / f"{split}.json")
+        return items
+
+    def rates(self) -> tuple[int, ...]:
+        """Sample rates (Hz) that have a folder, ascending."""
+        return tuple(
+            sorted(int(f.name) for f in self.path.iterdir() if f.name.isdecimal() and f.is_dir())
+        )
+
+    def best_rate(self) -> int:
+        """Highest sample rate (Hz) that was not made from another one here."""
+        own = [r for r in self.rates() if not (self.path / str(r) / RESAMPLED_FILE).exists()]
+        if not own:
+            raise TaskError(
+                f"{self.path}: no audio; expected folders such as 16000/{self.splits[0]}"
+            )
+        return own[-1]
+
+    def audio_path(self, split: str, filename: str, rate: int) -> Path:
+        return self.path / str(rate) / split / filename
+
+    def hash(self) -> str:
+        """Hexadecimal SHA-256 of what the task is.
+
+        Taken over metadata, vocabulary and split files (all bytes), and at `best_rate` every audio
+        file's name, size and three blocks of 4 KiB (begin, middle, end): another resampling or
+        another recording changes it, and a corpus of 100 hours takes seconds. Rates made from the
+        best one do not enter.
+        """
+        rate = self.best_rate()
+        digest = hashlib.sha256(str(rate).encode())
+        for name in (METADATA_FILE, VOCABULARY_FILE, *(f"{split}.json" for split in self.splits)):
+            content = (self.path / name).read_bytes()
+            digest.update(f"\n{name} {len(content)}\n".encode() + content)
+        for split in self.splits:
+            for filename in sorted(self.items(split)):
+                path = self.audio_path(split, filename, rate)
+                size = path.stat().st_size
+                digest.update(f"\n{split}/{filename} {size}\n".encode())
+                with path.open("rb") as file:
+                    last = max(0, size - HASHED_BLOCK)
+                    for start in (0, last // 2, last):
+                        file.seek(start)
+                        digest.update(file.read(HASHED_BLOCK))
+        return digest.hexdigest()
+
+
+def read_task(path: Path | str) -> TaskFolder:
+    """Read a task folder and check all of it but the samples.
+
+    Raises
+    ------
+    TaskError
+        Naming the file and the key at fault: a file missing or unreadable, a key missing or with a
+        wrong value, a label outside the vocabulary, an audio file missing.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise TaskError(f"{path}: no such task folder")
+    metadata = _read_json(path / METADATA_FILE)
+    _check_metadata(path / METADATA_FILE, metadata)
+    task = TaskFolder(path, metadata, _read_vocabulary(path / VOCABULARY_FILE))
+    rate = task.best_rate()
+    seen: dict[str, str] = {}
+    for split in task.splits:
+        items = _read_json(path / f"{split}.json")
+        _check_items(task, path / f"{split}.json", items)
+        folder = path / str(rate) / split
+        missing = set(items) - (
+            {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        )
+        if missing:
+            raise TaskError(
+                f"{folder / min(missing)}: audio is missing ({len(missing)} of {len(items)} files"
+                f" of {split}.json); restore it or prepare the task again"
+            )
+        for filename in items:
+            if seen.setdefault(filename, split) != split:
+                raise TaskError(f"{path / split}.json: {filename} is in {seen[filename]}.json too")
+    return task
+
+
+def find_tasks(tasks_dir: Path | str) -> list[Path]:
+    """Folders directly under `tasks_dir` that hold a ``task_metadata.json``, by name."""
+    tasks_dir = Path(tasks_dir)
+    if not tasks_dir.is_dir():
+        raise TaskError(f"{tasks_dir}: no such folder of tasks")
+    return sorted(
+        folder
+        for folder in tasks_dir.iterdir()
+        if (folder / METADATA_FILE).is_file() and not folder.name.startswith(".")
+    )
+
+
+def resolve_tasks(tasks_dir: Path | str, names: Sequence[str] = ()) -> list[TaskFolder]:
+    """Read the tasks called `names`, all of them where none is named.
+
+    A name is a folder's (``esc50-v2.0.0-full``) or a task's (``esc50``: every version and mode of
+    it). The order is that of `names`, without repetitions.
+
+    Raises
+    ------
+    TaskError
+        No such task (with near names), or a task at fault.
+    """
+    folders = find_tasks(tasks_dir)
+    if not folders:
+        raise TaskError(f"{tasks_dir}: no tasks here; `prepare` makes some")
+    by_name: dict[str, list[Path]] = {}
+    for folder in folders:
+        for name in {folder.name, _task_name(folder)}:
+            by_name.setdefault(name, []).append(folder)
+    chosen: dict[Path, None] = {}
+    for name in names:
+        if name not in by_name:
+            raise TaskError(
+                f"{tasks_dir}: no task {name!r}{near_names(name, by_name)}"
+                f"; there: {', '.join(folder.name for folder in folders)}"
+            )
+        chosen.update(dict.fromkeys(by_name[name]))
+    return [read_task(folder) for folder in (chosen if names else folders)]
+
+
+def near_names(name: str, names: Iterable[str]) -> str:
+    """`` (did you mean a or b?)``, or nothing where no name is near."""
+    near = difflib.get_close_matches(name, sorted(set(names)), n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def folder_name(metadata: Mapping[str, Any]) -> str:
+    """``<task_name>-<version>-<mode>``."""
+    return f"{metadata['task_name']}-{metadata['version']}-{metadata['mode']}"
+
+
+def write_task(
+    path: Path | str,
+    metadata: Mapping[str, Any],
+    items: Mapping[str, Mapping[str, Sequence[Any]]],
+) -> None:
+    """Write the JSON and CSV files of a task folder, byte for byte as hear-preprocess does.
+
+    Parameters
+    ----------
+    path
+        The folder; made where it is missing. Audio is written beside this.
+    metadata
+        ``task_metadata.json``, its keys in their order.
+    items
+        For each split of the metadata: labels (scene) or events of every file.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    labels: set[Any] = set()
+    for split in metadata["splits"]:
+        for entries in items[split].values():
+            labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
+        _write_json(path / f"{split}.json", dict(sorted(items[split].items())))
+    with (path / VOCABULARY_FILE).open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("idx", "label"))
+        rows.writerows(enumerate(sorted(labels)))
+    _write_json(path / METADATA_FILE, metadata)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TaskError(f"{path}: missing; the task folder is not complete") from None
+    except OSError as error:
+        raise TaskError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise TaskError(f"{path}: not JSON ({error})") from None
+
+
+def _task_name(folder: Path) -> str:
+    try:
+        return str(_read_json(folder / METADATA_FILE)["task_name"])
+    except (TaskError, TypeError, KeyError):
+        return folder.name  # a broken neighbour must not stand in the way of the other tasks
+
+
+def _read_vocabulary(path: Path) -> tuple[str, ...]:
+    try:
+        # The csv module, not pandas: labels such as "NA" must stay labels.
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except FileNotFoundError:
+        raise TaskError(f"{path}: missing; the task folder is not complete") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise TaskError(f"{path}: cannot be read ({error})") from None
+    if header != ["idx", "label"]:
+        raise TaskError(f"{path}: header is {','.join(header)!r}, expected 'idx,label'")
+    labels = []
+    for number, row in enumerate(rows):
+        if len(row) != 2 or row[0] != str(number) or not row[1]:
+            raise TaskError(
+                f"{path}: line {number + 2} is {','.join(row)!r}, expected '{number},<label>'"
+            )
+        labels.append(row[1])
+    if not labels:
+        raise TaskError(f"{path}: no labels")
+    if len(set(labels)) != len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise TaskError(f"{path}: label {twice!r} is there twice")
+    return tuple(labels)
+
+
+def _check_metadata(path: Path, metadata: Any) -> None:
+    if not isinstance(metadata, dict):
+        raise TaskError(f"{path}: expected an object, found {type(metadata).__name__}")
+
+    def check(key: str, fits: bool, expected: str) -> None:
+        if key not in metadata:
+            raise TaskError(f"{path}: {key} is missing; expected {expected}")
+        if not fits:
+            raise TaskError(f"{path}: {key} is {metadata[key]!r}, expected {expected}")
+
+    for key in ("task_name", "version", "mode"):
+        value = metadata.get(key)
+        check(key, isinstance(value, str) and value != "", "a name")
+    kind = metadata.get("embedding_type")
+    check("embedding_type", kind in ("scene", "event"), "scene or event")
+    kinds = ("multilabel",) if kind == "event" else ("multiclass", "multilabel")
+    check("prediction_type", metadata.get("prediction_type") in kinds, " or ".join(kinds))
+    mode = metadata.get("split_mode")
+    check("split_mode", mode in SPLIT_MODES, ", ".join(SPLIT_MODES))
+    splits = metadata.get("splits")
+    if mode == "trainvaltest":
+        check("splits", _is_permutation(splits, TRAINVALTEST), ", ".join(TRAINVALTEST))
+    else:
+        fits = isinstance(splits, list) and len(splits) >= 3 and _is_permutation(
+            splits, [f"fold{i:02d}" for i in range(len(splits))]
+        )
+        check("splits", fits, "fold00, fold01, ... (three or more)")
+    seconds = metadata.get("sample_duration")
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    fits = seconds is None or (is_number and 0 < seconds < float("inf"))
+    check("sample_duration", fits, "seconds or null")
+    known = EVENT_SCORES if kind == "event" else SCENE_SCORES
+    scores = metadata.get("evaluation")
+    fits = isinstance(scores, list) and bool(scores) and all(score in known for score in scores)
+    check("evaluation", fits, f"a list of {', '.join(known)}")
+    for key, kind_of, expected in (
+        ("evaluation_params", dict, "an object"),
+        ("use_scoring_for_early_stopping", bool, "true or false"),
+    ):
+        if key in metadata:
+            check(key, isinstance(metadata[key], kind_of), expected)
+
+
+def _is_permutation(found: Any, expected: Sequence[str]) -> bool:
+    return isinstance(found, list) and sorted(map(str, found)) == sorted(expected)
+
+
+def _check_items(task: TaskFolder, path: Path, items: Any) -> None:
+    if not isinstance(items, dict) or not items:
+        raise TaskError(f"{path}: expected an object with a list of labels for every audio file")
+    vocabulary = set(task.labels)
+    is_event = task.embedding_type == "event"
+    for filename, entries in items.items():
+        where = f"{path}: {filename}"
+        if re.search(r"[/\\]", filename) or not filename.endswith(".wav"):
+            raise TaskError(f"{where} is not the name of a .wav file")
+        if not isinstance(entries, list):
+            raise TaskError(f"{where}: expected a list, found {entries!r}")
+        if task.prediction_type == "multiclass" and len(entries) != 1:
+            raise TaskError(f"{where}: {len(entries)} labels; multiclass has exactly one a file")
+        for entry in entries:
+            if is_event:
+                _check_event(where, entry)
+            label = entry["label"] if is_event else entry
+            if str(label) not in vocabulary:
+                raise TaskError(
+                    f"{where}: label {label!r} is not in {VOCABULARY_FILE}"
+                    f"{near_names(str(label), vocabulary)}"
+                )
+
+
+def _check_event(where: str, event: Any) -> None:
+    if not isinstance(event, dict) or not {"label", "start", "end"} <= event.keys():
+        raise TaskError(f"{where}: event {event!r} has not label, start and end")
+    start, end = event["start"], event["end"]
+    numbers = all(isinstance(t, (int, float)) and not isinstance(t, bool) for t in (start, end))
+    if not (numbers and 0 <= start <= end < float("inf")):
+        raise TaskError(f"{where}: event {event!r}; expected ms with 0 <= start <= end")
