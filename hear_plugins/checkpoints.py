@@ -1,0 +1,102 @@
+"""Published checkpoints as data: what each file is, where it comes from, how to know it.
+
+`size`, `sha256` and `git_blob` (what `git hash-object FILE` prints) are None where they are not
+public; whatever is known is verified after a download and whenever the cached file is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One published weights file.
+
+    Attributes
+    ----------
+    module : plugin that loads it; variant : which of its sizes or trainings
+    file : file name in the cache, as published; url : where it is downloaded
+    size : bytes; sha256, git_blob : lower-case hexadecimal digests
+    licence : of the weights; source : repository and commit; note : what a user should know
+    """
+
+    module: str
+    variant: str
+    file: str
+    url: str
+    size: int | None
+    sha256: str | None
+    git_blob: str | None
+    licence: str
+    source: str
+    note: str = ""
+
+
+_NTT = "NTT Software License Agreement for Evaluation (internal evaluation only, no redistribution)"
+_BYOL_A = "nttcslab/byol-a@3e65c9283498d06915e6dbcff3445307d8d3e930"
+_SERAB = "GasserElbanna/serab-byols@115fd81235d2c14ddab4bcf55ed79250711c2a2c"
+_MATPAC = "aurianworld/matpac@b0e2dc7559a1ee0e7fb2401722d5c0266f7b8088"
+
+
+def _raw(source: str, path: str) -> str:
+    return f"https://raw.githubusercontent.com/{source.replace('@', '/')}/{path}"
+
+
+def _byol_a(
+    d: int, size: int | None = None, sha256: str | None = None, git_blob: str | None = None
+) -> Checkpoint:
+    file = f"AudioNTT2020-BYOLA-64x96d{d}.pth"
+    url = _raw(_BYOL_A, f"pretrained_weights/{file}")
+    return Checkpoint("byol_a", f"d{d}", file, url, size, sha256, git_blob, _NTT, _BYOL_A)
+
+
+def _serab(module: str, variant: str, file: str, git_blob: str) -> Checkpoint:
+    url = _raw(_SERAB, f"checkpoints/{file}")
+    note = "code derived from nttcslab/byol-a, which is under the NTT evaluation licence"
+    return Checkpoint(module, variant, file, url, None, None, git_blob, "MIT", _SERAB, note)
+
+
+def _matpac(variant: str, tag: str, file: str) -> Checkpoint:
+    url = f"https://github.com/aurianworld/matpac/releases/download/{tag}/{file}"
+    note = "licence as a later README of the repository states; no digest is published"
+    return Checkpoint("matpac", variant, file, url, None, None, None, "Apache-2.0", _MATPAC, note)
+
+
+BYOL_A: tuple[Checkpoint, ...] = (
+    _byol_a(2048, git_blob="dd93cab283451ad67baff974933aa122d4a8fa24"),
+    _byol_a(1024, git_blob="1c04492d54707e53f04fb664ec6bf3ec655d47f0"),
+    _byol_a(512, 2_410_576, "6cc64226318494f06ef41d7e5810be7d37abfd6490da45abdab48f188c5332e2"),
+)
+BYOL_S = _serab(
+    "byol_s",
+    "default2048",
+    "default2048_BYOLAs64x96-2105311814-e100-bs256-lr0003-rs42.pth",
+    "04fb26805f52db1af541b2186d1fc1a9ce86e4c7",
+)
+HYBRID_BYOL_S_CVT = _serab(
+    "hybrid_byol_s_cvt",
+    "cvt",
+    "cvt_s1-d1-e64_s2-d1-e256_s3-d1-e512_BYOLAs64x96-osandbyolaloss6373-e100-bs256-lr0003-rs42.pth",
+    "74a0ba6607277e6afc57c444752735e974de0f80",
+)
+MATPAC: tuple[Checkpoint, ...] = (
+    _matpac("matpac", "Initial_release", "matpac_10_2048.pt"),
+    _matpac("matpac_plusplus", "MATPAC%2B%2B", "matpac_plus_6s_2048_enconly.pt"),
+    _matpac("matpac_plusplus_music", "MATPAC%2B%2B", "matpac_plus_music_6s_2048_enconly.pt"),
+)
+
+CHECKPOINTS: tuple[Checkpoint, ...] = (*BYOL_A, BYOL_S, HYBRID_BYOL_S_CVT, *MATPAC)
+
+_MARKS = (
+    ("layers.0.2.layers.0.0.fn.to_q.net.0.weight", "hybrid_byol_s_cvt (BYOL-S CvT)"),
+    ("student_encoder.blocks.0.attn.qkv.weight", "matpac"),
+    ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
+)
+
+
+def recognise(names: Iterable[str]) -> str | None:
+    """Which plugin's checkpoint a set of tensor names looks like, or None."""
+    known = set(names)
+    return next((what for mark, what in _MARKS if mark in known), None)

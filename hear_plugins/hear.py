@@ -1,0 +1,163 @@
+"""What every plugin shares: input checks, sample-exact windows, bounded batches, timestamps.
+
+The HEAR API (https://hearbenchmark.com/hear-api.html) leaves lengths, batches and memory to the
+plugin. Here audio of any length and any number of sounds is worked through in batches that hold a
+bounded number of samples, and every position is computed from its index, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+MAX_BATCH_SAMPLES = 1 << 20
+"""Samples a batch of windows holds by default: 4 MiB of float32, about 65 s at 16 kHz."""
+
+
+def check_audio(audio: Tensor, model: torch.nn.Module) -> Tensor:
+    """Check the `audio` argument of the HEAR functions and bring it to float32.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point
+        Sounds in [-1, 1] at `model.sample_rate`; it may be on any device.
+    model : torch.nn.Module
+        What `load_model` returned.
+
+    Returns
+    -------
+    Tensor (n_sounds, n_samples), float32, on the device of `audio`, without gradient.
+
+    Raises
+    ------
+    ValueError
+        Not a tensor, wrong rank, not floating point, no sounds, no samples, NaN or infinity.
+    """
+    if not isinstance(audio, Tensor):
+        raise ValueError(
+            f"audio is a {type(audio).__name__}; expected a torch.Tensor (n_sounds, n_samples)"
+        )
+    shape = tuple(audio.shape)
+    if audio.ndim != 2:
+        raise ValueError(f"audio has shape {shape}; expected (n_sounds, n_samples)")
+    if not audio.is_floating_point():
+        raise ValueError(
+            f"audio is {audio.dtype}; expected floating-point samples in [-1, 1]"
+            " (divide integers by their full scale)"
+        )
+    if audio.numel() == 0:
+        raise ValueError(f"audio has shape {shape}; expected at least one sound and one sample")
+    audio = audio.detach().to(torch.float32)
+    finite = torch.isfinite(audio)
+    if not finite.all():
+        sound, sample = torch.nonzero(~finite)[0].tolist()
+        value = audio[sound, sample].item()
+        raise ValueError(
+            f"audio holds {value} (sound {sound}, sample {sample},"
+            f" {sample / _rate(model):.3f} s); expected finite samples"
+        )
+    return audio
+
+
+def _rate(model: torch.nn.Module) -> float:
+    return float(getattr(model, "sample_rate", 1))
+
+
+def samples_of(milliseconds: float, sample_rate: int, name: str, multiple: int = 1) -> int:
+    """A duration option in samples, exactly.
+
+    Parameters
+    ----------
+    milliseconds : float
+        The option's value.
+    sample_rate : int
+        In Hz.
+    name : str
+        The option's name, for the error.
+    multiple : int
+        The result must be a multiple of this many samples.
+
+    Raises
+    ------
+    ValueError
+        The duration is not positive or not a whole multiple.
+    """
+    steps = milliseconds * sample_rate / (1000 * multiple)
+    if not (steps >= 1 and abs(steps - round(steps)) < 1e-6):
+        raise ValueError(
+            f"{name}={milliseconds} ms; expected a positive multiple of"
+            f" {1000 * multiple / sample_rate:g} ms ({multiple} samples at {sample_rate} Hz)"
+        )
+    return round(steps) * multiple
+
+
+def timestamps(
+    n_sounds: int, count: int, hop_ms: float, first_ms: float, device: torch.device | str
+) -> Tensor:
+    """Times of `count` regular frames, the same for each sound.
+
+    Returns
+    -------
+    Tensor (n_sounds, count), float32, milliseconds: `first_ms + index * hop_ms`, computed in
+    float64 from the index.
+    """
+    times = first_ms + hop_ms * torch.arange(count, dtype=torch.float64)
+    return times.to(device, torch.float32).expand(n_sounds, count).contiguous()
+
+
+def pad_to(audio: Tensor, length: int) -> Tensor:
+    """`audio` (n_sounds, n_samples) with zeros at the end up to `length`; longer: as it is."""
+    missing = length - audio.shape[-1]
+    return torch.nn.functional.pad(audio, (0, missing)) if missing > 0 else audio
+
+
+def centred_windows(audio: Tensor, length: int, hop: int) -> Tensor:
+    """Windows centred on samples 0, hop, 2 hop, ... with zeros beyond both ends.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples)
+    length, hop : int, in samples
+
+    Returns
+    -------
+    Tensor (n_sounds, n_samples // hop + 1, length): a view of one padded copy of the audio, so
+    that its overlapping windows cost no memory until a batch of them is taken (`map_windows`).
+    """
+    padded = torch.nn.functional.pad(audio, (length // 2, length - length // 2))
+    # n_samples + length padded samples give exactly n_samples // hop + 1 windows.
+    return padded.unfold(-1, length, hop)
+
+
+def map_windows(
+    function: Callable[[Tensor], Tensor],
+    windows: Tensor,
+    max_samples: int = MAX_BATCH_SAMPLES,
+) -> Tensor:
+    """Apply `function` to windows in batches of at most `max_samples` samples (at least a window).
+
+    Parameters
+    ----------
+    function : callable
+        (n, length) -> (n, ...), row by row: rows must not influence each other.
+    windows : Tensor (n_sounds, count, length)
+        Often a view with overlaps (`centred_windows`); batches may span sounds.
+    max_samples : int
+
+    Returns
+    -------
+    Tensor (n_sounds, count, ...).
+    """
+    n_sounds, count, length = windows.shape
+    total, batch = n_sounds * count, max(1, max_samples // length)
+    out: Tensor | None = None
+    for start in range(0, total, batch):
+        index = torch.arange(start, min(start + batch, total), device=windows.device)
+        result = function(windows[index // count, index % count])
+        if out is None:
+            out = result.new_empty((total, *result.shape[1:]))
+        out[start : start + len(index)] = result
+    assert out is not None
+    return out.unflatten(0, (n_sounds, count))

@@ -1,0 +1,1 @@
+"""Network architectures that several plugins share, or that are too long for a plugin's card."""

@@ -1,0 +1,384 @@
+"""Published weights: find, download, verify, and load them without running what they hold.
+
+A plugin's `load_model` reads
+
+    seed = random_seed(random_weights, model_file_path)
+    if seed is None:
+        path = resolve(model_file_path, CHECKPOINT)
+        network = Network(...)                        # sized from the tensors
+        load_strict(network, load_tensors(path), path)
+        network.provenance = file_provenance(path)
+    else:
+        network.provenance = fill_random(network, seed, "name")
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import os
+import pickle
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from .checkpoints import CHECKPOINTS, Checkpoint, recognise
+
+CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
+RANDOM_VARIABLE = "HEAR_PLUGINS_RANDOM_WEIGHTS"
+_BLOCK = 1 << 20
+_ATTEMPTS = 5
+_TIMEOUT_S = 30.0
+
+
+class WeightsError(RuntimeError):
+    """Weights are missing, damaged, or not this model's; the message is one line with the cure."""
+
+
+# --- finding and fetching -------------------------------------------------------------------------
+
+
+def cache_dir() -> Path:
+    """Folder of downloaded weights: `HEAR_PLUGINS_CACHE`, else the platform's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("hear_plugins")
+
+
+def resolve(model_file_path: str | os.PathLike[str], default: Checkpoint) -> Path:
+    """The weights file to load.
+
+    Parameters
+    ----------
+    model_file_path : path of a published file (or one of its layout), or "" for `default`.
+    default : looked up in the cache folder, and downloaded there when absent.
+
+    Raises
+    ------
+    WeightsError
+        The path is not a readable file; the cached file is damaged; the download failed.
+    """
+    if str(model_file_path):
+        path = Path(model_file_path).expanduser()
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "missing"
+            raise WeightsError(f"weights file {path} is {kind}; expected a checkpoint file")
+        return path
+    path = cache_dir() / default.file
+    if not path.is_file():
+        download(default, path)
+    elif fault := _mismatch(path, default):
+        raise WeightsError(f"{path} is damaged: {fault}; delete it and run again to download it")
+    return path
+
+
+def download(checkpoint: Checkpoint, path: Path) -> None:
+    """Download `checkpoint` to `path`: resumed, verified, then moved into place atomically.
+
+    An interrupted download is kept beside `path` as `*.part` and continued by the next call; two
+    processes that want the same file fetch it once.
+
+    Raises
+    ------
+    WeightsError
+        Naming file, URL, licence and where to put the file by hand.
+    """
+    part = path.with_name(path.name + ".part")
+    cure = f"get it from {checkpoint.url} (licence: {checkpoint.licence}) and put it at {path}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if path.is_file():  # another process was faster
+                return
+            _say(f"downloading {checkpoint.url} to {path} (licence: {checkpoint.licence})")
+            for last in (False, True):
+                resumed = part.exists()
+                _fetch(checkpoint.url, part)
+                fault = _mismatch(part, checkpoint)
+                if fault is None:
+                    os.replace(part, path)
+                    return
+                part.unlink()
+                # A stale part may have spoilt the file; only a whole new one condemns the source.
+                if last or not resumed:
+                    raise WeightsError(
+                        f"{checkpoint.file}: what {checkpoint.url} sent is not the published file"
+                        f" ({fault}); {cure}"
+                    )
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        fault = f"{checkpoint.file} could not be downloaded ({reason})"
+        raise WeightsError(f"{fault}; {cure}") from None
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Bring `part` to the full length that the server states, continuing what is there."""
+    for attempt in range(_ATTEMPTS):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _fetch_once(url, part, before)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500 or attempt == _ATTEMPTS - 1:
+                raise
+        except (OSError, HTTPException):
+            if attempt == _ATTEMPTS - 1:
+                raise
+        if not (part.exists() and part.stat().st_size > before):
+            time.sleep(min(0.2 * 2**attempt, 5.0))  # no progress: do not hammer the server
+
+
+def _fetch_once(url: str, part: Path, have: int) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "hear-plugins"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing beyond what we have: complete, or not this file
+            total = error.headers.get("Content-Range", "").rpartition("/")[2]
+            if total == str(have):
+                return
+            part.unlink()
+            raise ConnectionError("what was kept does not fit the file; start over") from None
+        raise
+    with response:
+        stated = response.headers.get("Content-Range", "")
+        appending = response.status == 206 and stated.startswith(f"bytes {have}-")
+        length = response.headers.get("Content-Length")
+        with open(part, "ab" if appending else "wb") as file:
+            while block := response.read(_BLOCK):
+                file.write(block)
+        got = part.stat().st_size - (have if appending else 0)
+    if length is not None and got < int(length):
+        raise ConnectionError(f"connection lost after {got} of {length} bytes")
+
+
+def _mismatch(path: Path, checkpoint: Checkpoint) -> str | None:
+    """What of size and digests differs from the published ones, or None."""
+    size = path.stat().st_size
+    if checkpoint.size is not None and size != checkpoint.size:
+        return f"{size} bytes, expected {checkpoint.size}"
+    sha256, git_blob = digests(path)
+    for name, got, expected in (
+        ("sha256", sha256, checkpoint.sha256),
+        ("git blob", git_blob, checkpoint.git_blob),
+    ):
+        if expected is not None and got != expected:
+            return f"{name} {got}, expected {expected}"
+    return None
+
+
+def digests(path: Path) -> tuple[str, str]:
+    """sha256 of a file, and the sha1 that `git hash-object` prints; read once for each content."""
+    status = path.stat()
+    return _digests(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digests(path: Path, size: int, mtime_ns: int) -> tuple[str, str]:
+    sha256, git_blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+            git_blob.update(block)
+    return sha256.hexdigest(), git_blob.hexdigest()
+
+
+def file_provenance(path: Path) -> dict[str, Any]:
+    """What a record says of a model loaded from `path`: name and sha256, and source and licence
+    when the content is a published file that `checkpoints` knows."""
+    sha256, git_blob = digests(path)
+    known = next(
+        (c for c in CHECKPOINTS if sha256 == c.sha256 or git_blob == c.git_blob),
+        # Without published digests the name is all there is; `resolve` put the file there.
+        next((c for c in CHECKPOINTS if path == cache_dir() / c.file), None),
+    )
+    provenance: dict[str, Any] = {"weights": "file", "file": path.name, "sha256": sha256}
+    if known:
+        provenance |= {"url": known.url, "licence": known.licence}
+    return provenance
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+def load_tensors(path: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, on the CPU; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : a file written by `torch.save`.
+    unwrap : keys under which the state dict may lie, outermost first; a key that is absent is
+        passed over, so that bare and wrapped files both load.
+
+    Raises
+    ------
+    WeightsError
+        Truncated, not a checkpoint, without tensors, or naming code beside plain containers.
+    """
+    try:
+        content = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except pickle.UnpicklingError as error:
+        if refused := re.search(r"(?:GLOBAL |global )([\w.]+\.[\w.]+)", str(error)):
+            raise WeightsError(
+                f"{path} refused: it names {refused[1]}, which weights do not need; nothing in it"
+                " was executed; expected a checkpoint of plain tensors"
+            ) from None
+        raise WeightsError(_not_a_checkpoint(path)) from None
+    except Exception:  # torch reports damaged files by many exception types
+        raise WeightsError(_not_a_checkpoint(path)) from None
+    for key in unwrap:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if isinstance(content, Mapping):
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        if tensors:
+            return tensors
+    raise WeightsError(f"{path} holds no named tensors; expected the state dict of a model")
+
+
+def _not_a_checkpoint(path: Path) -> str:
+    size = path.stat().st_size
+    return (
+        f"{path} ({size} bytes) is truncated or not a PyTorch checkpoint;"
+        " download it again or give the original published file"
+    )
+
+
+def load_strict(
+    network: torch.nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    ignored: Sequence[str] = (),
+) -> None:
+    """Load `tensors` into `network`; every tensor must be there, fit, and be known.
+
+    Parameters
+    ----------
+    network : its `state_dict()` names what is expected.
+    tensors : from `load_tensors`; converted to the network's dtypes.
+    path : of the file, for the error.
+    ignored : names, or prefixes ending in ".", that the file may hold and the network does not use.
+
+    Raises
+    ------
+    WeightsError
+        Naming the first tensor that is missing, misshapen or unexpected, and the model that the
+        file looks like when that can be told.
+    """
+    expected = network.state_dict()
+    skip = tuple(name for name in ignored if name.endswith("."))
+    given = {
+        name: value
+        for name, value in tensors.items()
+        if name in expected or not (name in ignored or (skip and name.startswith(skip)))
+    }
+    fault = None
+    if missing := [name for name in expected if name not in given]:
+        fault = f"tensor {missing[0]} is missing" + _and_more(missing)
+    elif extra := [name for name in given if name not in expected]:
+        fault = f"tensor {extra[0]} is unexpected" + _and_more(extra)
+    else:
+        for name, value in given.items():
+            if value.shape != expected[name].shape:
+                fault = (
+                    f"tensor {name} has shape {tuple(value.shape)},"
+                    f" expected {tuple(expected[name].shape)}"
+                )
+                break
+    if fault:
+        look = recognise(tensors)
+        hint = f"; the file looks like a checkpoint of {look}" if look else ""
+        raise WeightsError(f"{path} is not a checkpoint of this model: {fault}{hint}")
+    network.load_state_dict(given, strict=True)
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+# --- random weights -----------------------------------------------------------------------------
+
+
+def random_seed(
+    random_weights: int | None, model_file_path: str | os.PathLike[str] = ""
+) -> int | None:
+    """The seed of random weights, or None for real ones.
+
+    The option `random_weights` comes first; the environment variable HEAR_PLUGINS_RANDOM_WEIGHTS
+    counts only where no file is given.
+
+    Raises
+    ------
+    ValueError
+        Not a whole number >= 0, or both a seed and a file are given.
+    """
+    if random_weights is not None:
+        if str(model_file_path):
+            raise ValueError(
+                f"random_weights={random_weights} and the file {model_file_path} are both given;"
+                " expected one of them"
+            )
+        value: object = random_weights
+    elif not str(model_file_path) and os.environ.get(RANDOM_VARIABLE):
+        value = os.environ[RANDOM_VARIABLE]
+    else:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"random_weights={value!r}; expected a whole number >= 0 as seed")
+    return value
+
+
+def fill_random(network: torch.nn.Module, seed: int, module_name: str) -> dict[str, Any]:
+    """Fill `network` with numbers drawn from `seed` and each tensor's name; say so on stderr.
+
+    Scales follow the tensor's role so that activations stay finite through deep stacks. For tests
+    and timing only.
+
+    Returns
+    -------
+    dict : the model's `provenance`.
+    """
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if not tensor.is_floating_point():
+                tensor.zero_()
+                continue
+            draw = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
+            noise = torch.randn(tensor.shape, generator=draw)
+            leaf = name.rsplit(".", 1)[-1]
+            if leaf == "running_var":
+                noise = 1 + 0.1 * noise.abs()
+            elif leaf in ("weight", "gamma", "g") and noise.squeeze().ndim <= 1:
+                noise = 1 + 0.1 * noise
+            elif noise.ndim <= 1:
+                noise = 0.02 * noise
+            else:
+                noise = noise / math.sqrt(math.prod(tensor.shape[1:]))
+            tensor.copy_(noise)
+    _say(f"{module_name} has random weights (seed {seed}); its embeddings mean nothing")
+    return {"weights": "random", "random_weights": seed}
+
+
+def _say(message: str) -> None:
+    with suppress(AttributeError, OSError):  # no stderr (pythonw), or a closed one
+        sys.stderr.write(f"hear_plugins: {message}\n")
