@@ -11,7 +11,6 @@ EXTRAS = {
         "dcase_util>=0.2.20",
         "intervaltree",
         "more-itertools",
-        "nvidia-ml-py",
         "pandas",
         "python-slugify",
         "pytorch-lightning==1.9.5",
@@ -21,7 +20,7 @@ EXTRAS = {
         "torchmetrics==1.9.0",
     ],
     "validator": ["tensorflow-cpu"],
-    "test": ["hypothesis", "mir_eval", "mypy", "pandas-stubs", "pytest", "pytest-timeout", "ruff"],
+    "test": ["hypothesis", "mir_eval", "mypy", "pytest", "pytest-timeout", "ruff"],
 }
 
 setup(

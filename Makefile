@@ -1,0 +1,30 @@
+# make test, make benchmark, make full: each makes .venv when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Errors only: pip's warnings about mirrors that lack a package would bury the rest.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+INSTALL := $(PIP) install -c constraints.txt
+DEMO_MODELS := hear_plugins.logmel hear_plugins.opensmile hear_plugins.crepe
+
+.PHONY: benchmark test full clean
+benchmark: $(VENV)/installed
+	$(BIN)/hear-benchmark run $(DEMO_MODELS) --tasks demo --out runs/demo
+
+full: $(VENV)/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" benchmark/full.sh
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+# torch first and alone: a package that only asks for "torch" then keeps this one.
+$(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, not %s; type: make PYTHON=python3.11" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) torch
+	$(INSTALL) -e '.[opensmile,kit,validator,test]'
+	$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
