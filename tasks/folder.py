@@ -264,7 +264,7 @@ def write_task(
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8", newline="\n")
 
 
 def _read_json(path: Path) -> Any:
