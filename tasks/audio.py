@@ -48,6 +48,19 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
     return samples, rate
 
 
+def audio_rate(path: Path | str) -> int:
+    """Sample rate (Hz) of an audio file, from its header where soundfile knows the format."""
+    try:
+        return int(soundfile.info(path).samplerate)
+    except soundfile.LibsndfileError:
+        return read_audio(path)[1]
+
+
+def fit(audio: Samples, length: int) -> Samples:
+    """Cut float32 (n,) to `length` samples, or pad it with zeros at the end."""
+    return np.pad(audio[:length], (0, max(0, length - len(audio))))
+
+
 def resample(audio: Samples, from_rate: int, to_rate: int) -> Samples:
     """Resample float32 (n,) from one rate (Hz) to another with soxr's quality HQ."""
     if from_rate == to_rate:

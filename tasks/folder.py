@@ -334,8 +334,10 @@ def _check_metadata(path: Path, metadata: Any) -> None:
     if mode == "trainvaltest":
         check("splits", _is_permutation(splits, TRAINVALTEST), ", ".join(TRAINVALTEST))
     else:
-        fits = isinstance(splits, list) and len(splits) >= 3 and _is_permutation(
-            splits, [f"fold{i:02d}" for i in range(len(splits))]
+        fits = (
+            isinstance(splits, list)
+            and len(splits) >= 3
+            and _is_permutation(splits, [f"fold{i:02d}" for i in range(len(splits))])
         )
         check("splits", fits, "fold00, fold01, ... (three or more)")
     seconds = metadata.get("sample_duration")

@@ -1,0 +1,1 @@
+"""One module per raw corpus: ``read(source, config, mode, **options)`` gives its clips."""

@@ -1,0 +1,374 @@
+"""Any folder of audio with CSV or JSON files of labels.
+
+A label file is a table with one label a row. CSV (or ``.tsv``) has a header; JSON is one of ::
+
+    {"a.wav": "dog"}                                     one label
+    {"a.wav": ["dog", "rain"]}                           several
+    {"a.wav": [{"label": "dog", "start": 0, "end": 90}]} events
+    {"a": {"pitch": 60, "instrument": "oboe"}}           a row of columns
+    [{"file": "a.wav", "label": "dog"}]                  rows of columns
+
+In JSON keyed by file, the key is the column `file`. A row without a label says that the file has
+none (multilabel and event tasks). Files are named by their path without extension, ``/`` turned
+into ``_``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..corpus import Clip, Corpus, Event, Label
+from ..entries import DCASE_PARAMS, SCENE_SCORES
+from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
+from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
+from ..splits import fold_names
+
+KINDS = {
+    "multiclass": ("scene", "multiclass"),
+    "multilabel": ("scene", "multilabel"),
+    "event": ("event", "multilabel"),
+}
+EVALUATION = {
+    "multiclass": SCENE_SCORES,
+    "multilabel": ["mAP", "d_prime", "aucroc", "top1_acc"],
+    "event": ["event_onset_200ms_fms", "segment_1s_er"],
+}
+MS_PER_UNIT = {"ms": 1.0, "s": 1000.0}
+SPLIT_NAMES = {
+    **{name: name for name in TRAINVALTEST},
+    "training": "train",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "testing": "test",
+}
+
+
+def make(
+    source: Path,
+    *,
+    name: str,
+    kind: str = "multiclass",
+    version: str = "v1",
+    splits: str = "",
+    nfolds: int = 5,
+    sample_duration: float | None = None,
+    max_split_duration: float | None = None,
+    evaluation: Sequence[str] = (),
+    evaluation_params: Mapping[str, Any] | None = None,
+    use_scoring_for_early_stopping: bool = True,
+    allow_missing_labels: bool = False,
+    **layout: Any,
+) -> Corpus:
+    """A corpus of one's own; `layout` is the keywords of `read`.
+
+    Parameters
+    ----------
+    source
+        Folder of the audio and the label files.
+    name, version
+        Of the task; its folder is ``<name>-<version>-full``.
+    kind
+        ``multiclass`` (one label a file), ``multilabel`` or ``event``.
+    splits
+        ``given`` (by the column `split` or ``{split}`` in `labels`: train, valid and test, of
+        which valid and test are drawn where missing, or three or more folds), ``folds`` or
+        ``trainvaltest`` (80/10/10), both drawn. Default: ``given`` if any file has a split, else
+        ``folds``.
+    nfolds
+        Number of folds to draw.
+    sample_duration
+        Seconds to which every clip is cut or padded with zeros; None leaves them as they are.
+    max_split_duration
+        Seconds of audio to keep at most of every split.
+    evaluation
+        Scores, the primary one first. Default by `kind`: HEAR's usual ones.
+    evaluation_params
+        hear-eval-kit's ``event_postprocessing_grid`` and ``task_specific_param_grid``. Default for
+        events: as dcase2016_task2.
+    use_scoring_for_early_stopping
+        False: stop training by the loss.
+    allow_missing_labels
+        Accept splits that lack some label.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
+        raise TaskError(f"name is {name!r}; expected letters, digits and _")
+    embedding_type, prediction_type = KINDS[_one_of("kind", kind, KINDS)]
+    _one_of("splits", splits, ("", "given", "folds", "trainvaltest"))
+    config: dict[str, Any] = {
+        "task_name": name,
+        "version": version,
+        "embedding_type": embedding_type,
+        "prediction_type": prediction_type,
+    }
+    clips = read(source, config, "full", **layout)
+    given = {clip.split for clip in clips}
+    if splits == "given" and given == {""}:
+        raise TaskError("splits is given, but no file has a split; name the column with split")
+    if splits == "folds" or (not splits and given == {""}):
+        config.update(split_mode="new_split_kfold", nfolds=nfolds)
+    elif splits == "trainvaltest" or given <= set(TRAINVALTEST):
+        config.update(split_mode="trainvaltest")
+        if splits == "trainvaltest":
+            clips = tuple(replace(clip, split="train") for clip in clips)
+    else:
+        config.update(split_mode="presplit_kfold", nfolds=len(given))
+    if not splits or splits == "given":
+        _check_groups(clips)
+    config["sample_duration"] = sample_duration
+    known = EVENT_SCORES if kind == "event" else KNOWN_SCENE_SCORES
+    config["evaluation"] = [_one_of("evaluation", score, known) for score in evaluation] or list(
+        EVALUATION[kind]
+    )
+    if not use_scoring_for_early_stopping:
+        config["use_scoring_for_early_stopping"] = False
+    if evaluation_params is None and kind == "event":
+        evaluation_params = DCASE_PARAMS
+    if evaluation_params is not None:
+        config["evaluation_params"] = evaluation_params
+    config["default_mode"] = "full"
+    if config["split_mode"] == "trainvaltest":
+        config["max_task_duration_by_split"] = dict.fromkeys(TRAINVALTEST, max_split_duration)
+    else:
+        config["max_task_duration_by_fold"] = max_split_duration
+    return Corpus(config, "full", clips, every_label=not allow_missing_labels)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a label file: where it stands, for messages, and its columns."""
+
+    where: str
+    split: str
+    columns: Mapping[str, Any]
+
+    def __getitem__(self, column: str) -> Any:
+        if column not in self.columns:
+            raise TaskError(
+                f"{self.where}: no column {column!r}{near_names(column, self.columns)};"
+                f" there: {', '.join(self.columns)}"
+            )
+        return self.columns[column]
+
+
+def read(
+    source: Path,
+    config: Mapping[str, Any],
+    mode: str,
+    *,
+    labels: str = "labels.csv",
+    audio: str = "{file}",
+    file: str = "file",
+    label: str = "label",
+    start: str = "start",
+    end: str = "end",
+    time_unit: str = "ms",
+    split: str = "",
+    group: str = "",
+    label_separator: str = "",
+    label_range: Sequence[int] = (),
+) -> tuple[Clip, ...]:
+    """Clips of a folder of audio with label files.
+
+    Parameters
+    ----------
+    source
+        The folder.
+    config, mode
+        Of the task; ``embedding_type`` and ``prediction_type`` say what the labels are.
+    labels
+        Label file, relative to `source`. ``{split}`` in it stands for the name of a split: one
+        file for each, such as ``{split}.json`` or ``{split}/examples.json``.
+    audio
+        Audio file of a row, relative to `source`: ``{file}`` stands for its column `file`,
+        ``{split}`` for the split as ``labels`` names it.
+    file, label, start, end, split, group
+        Names of the columns. `split` and `group` are optional; files of one group stay together.
+    time_unit
+        Of start and end: ``ms`` or ``s``.
+    label_separator
+        Splits a cell into several labels.
+    label_range
+        Lowest and highest of integer labels; rows with others are left out.
+
+    Raises
+    ------
+    TaskError
+        Naming the label file and the row at fault.
+    """
+    scale = MS_PER_UNIT[_one_of("time_unit", time_unit, MS_PER_UNIT)]
+    is_event = config["embedding_type"] == "event"
+    files: dict[str, _File] = {}
+    for row in _rows(source, labels, file, label):
+        name = str(row[file])
+        path = source / audio.format(file=name, split=row.split)
+        stem = name.removesuffix(path.suffix) if audio.endswith("{file}") else name
+        its_split = str(row[split]) if split else row.split
+        new = _File(path, its_split, str(row[group]) if group else "")
+        texts = [text for text in _texts(row, label, label_separator) if text]
+        if label_range:
+            texts = [text for text in texts if _in_range(row, text, label_range)]
+            if not texts:
+                continue
+        its = files.setdefault(stem.strip("/").replace("/", "_"), new)
+        if (its.path, its.split, its.group) != (new.path, new.split, new.group):
+            raise TaskError(
+                f"{row.where}: {new.path}, split {new.split!r}, group {new.group!r}; but an earlier"
+                f" row of {stem} has {its.path}, split {its.split!r}, group {its.group!r}"
+            )
+        for text in texts:
+            entry = (text, *(_times(row, start, end, scale) if is_event else ()))
+            if entry in its.labels:
+                raise TaskError(f"{row.where}: {name} has the label {text!r} already")
+            its.labels.append(entry)
+        if config["prediction_type"] == "multiclass" and len(its.labels) != 1:
+            raise TaskError(
+                f"{row.where}: {name} has {len(its.labels)} labels; multiclass has one a file"
+            )
+    split_of = _split_names({its.split for its in files.values()})
+    to_label = _label_type({entry[0] for its in files.values() for entry in its.labels})
+    return tuple(
+        Clip(
+            its.path,
+            stem,
+            tuple(
+                Event(to_label(entry[0]), *entry[1:]) if is_event else to_label(entry[0])
+                for entry in its.labels
+            ),
+            split_of[its.split],
+            its.group,
+        )
+        for stem, its in files.items()
+    )
+
+
+@dataclass
+class _File:
+    path: Path
+    split: str
+    group: str
+    labels: list[Any] = field(default_factory=list)  # (text,) or (text, start, end)
+
+
+def _rows(source: Path, labels: str, file: str, label: str) -> Iterator[Row]:
+    """Rows of all label files."""
+    if "{split}" not in labels:
+        yield from _rows_of(source / labels, "", file, label)
+        return
+    before, after = labels.split("{split}", 1)
+    found = re.compile(re.escape(before) + r"([^/]+)" + re.escape(after))
+    paths = sorted(source.glob(labels.replace("{split}", "*")))
+    if not paths:
+        raise TaskError(f"{source}: no label files {labels}")
+    for path in paths:
+        match = found.fullmatch(path.relative_to(source).as_posix())
+        if match:
+            yield from _rows_of(path, match.group(1), file, label)
+
+
+def _rows_of(path: Path, split: str, file: str, label: str) -> Iterator[Row]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TaskError(f"{path}: label file cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path}: label file is not UTF-8 ({error})") from None
+    if path.suffix.lower() != ".json":
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ","
+        )
+        for columns in reader:
+            where = f"{path}: line {reader.line_num}"
+            if None in columns or None in columns.values():
+                raise TaskError(f"{where}: expected {len(reader.fieldnames or ())} cells")
+            yield Row(where, split, columns)
+        return
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise TaskError(f"{path}: not JSON ({error})") from None
+    if isinstance(content, list):
+        for number, columns in enumerate(content):
+            if not isinstance(columns, dict):
+                raise TaskError(f"{path}: row {number} is {columns!r}; expected an object")
+            yield Row(f"{path}: row {number}", split, columns)
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            values = value if isinstance(value, list) else [value]
+            for entry in values or [None]:
+                columns = entry if isinstance(entry, dict) else {label: entry}
+                yield Row(f"{path}: {name}", split, {**columns, file: name})
+    else:
+        raise TaskError(f"{path}: expected an object or a list, found {content!r}")
+
+
+def _texts(row: Row, label: str, separator: str) -> list[str]:
+    value = row[label]
+    values = value if isinstance(value, list) else [value]
+    texts = ["" if value is None else str(value).strip() for value in values]
+    return (
+        [part.strip() for text in texts for part in text.split(separator)] if separator else texts
+    )
+
+
+def _in_range(row: Row, text: str, label_range: Sequence[int]) -> bool:
+    low, high = label_range
+    try:
+        return low <= int(text) <= high
+    except ValueError:
+        raise TaskError(f"{row.where}: label {text!r} is not an integer, yet label_range") from None
+
+
+def _times(row: Row, start: str, end: str, scale: float) -> tuple[float, float]:
+    try:
+        begin, finish = float(row[start]) * scale, float(row[end]) * scale
+    except (TypeError, ValueError):
+        raise TaskError(
+            f"{row.where}: start {row[start]!r}, end {row[end]!r}; expected numbers"
+        ) from None
+    if not 0 <= begin <= finish < float("inf"):
+        raise TaskError(f"{row.where}: from {begin} to {finish} ms; expected 0 <= start <= end")
+    return begin, finish
+
+
+def _split_names(given: set[str]) -> dict[str, str]:
+    """HEAR's names for the splits as given: train, valid and test, or fold00, fold01 ..."""
+    named = {name: SPLIT_NAMES.get(name.lower(), "") for name in given}
+    if given == {""} or all(named.values()):
+        return named
+    if "" in given or any(named.values()):
+        raise TaskError(
+            f"splits are {', '.join(map(repr, sorted(given)))}; expected train, valid and test,"
+            " or a fold for every file"
+        )
+    in_order = sorted(given, key=lambda name: (not name.isdecimal(), len(name), name))
+    return dict(zip(in_order, fold_names(len(in_order)), strict=True))
+
+
+def _label_type(texts: set[str]) -> Callable[[str], Label]:
+    # As in hear-preprocess, where a CSV read by pandas makes integers of labels that are.
+    return int if texts and all(re.fullmatch(r"0|-?[1-9]\d*", text) for text in texts) else str
+
+
+def _check_groups(clips: Iterable[Clip]) -> None:
+    split_of: dict[str, str] = {}
+    for clip in clips:
+        if clip.group and split_of.setdefault(clip.group, clip.split) != clip.split:
+            raise TaskError(
+                f"group {clip.group!r} is in {clip.split} ({clip.stem}) and in"
+                f" {split_of[clip.group]}; a group stays in one split"
+            )
+
+
+def _one_of(key: str, value: str, known: Collection[str]) -> str:
+    if value not in known:
+        expected = ", ".join(name for name in known if name)
+        raise TaskError(f"{key} is {value!r}{near_names(value, known)}; expected {expected}")
+    return value

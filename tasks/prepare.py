@@ -1,0 +1,269 @@
+"""From a raw corpus to a task folder.
+
+Every clip is mixed to mono, rounded to 16 bit, cut or padded at its own rate and resampled from
+there to each rate, as in hear-preprocess. The folder is built beside its place, under a hidden
+name, and moved when it is complete.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .audio import audio_rate, fit, quantise, read_audio, resample, write_wav
+from .corpus import Clip, Corpus, arrange
+from .entries import ENTRIES, find_entry
+from .folder import TaskError, folder_name, near_names, read_task, write_task
+
+DEFAULT_RATE = 16000
+MAX_WORKERS = 16
+
+Progress = Callable[[int, int], None]
+
+
+def prepare(
+    name: str,
+    source: Path | str,
+    tasks_dir: Path | str,
+    *,
+    rates: Sequence[int] | str = (),
+    mode: str = "",
+    workers: int | str = 0,
+    on_progress: Progress | None = None,
+    **options: Any,
+) -> Path:
+    """Prepare a task from its corpus; again with the same arguments: nothing is done.
+
+    Parameters
+    ----------
+    name
+        An entry of `tasks.entries`, or ``custom``.
+    source
+        Folder of the corpus.
+    tasks_dir
+        Where the task folder goes.
+    rates
+        Sample rates (Hz); a sequence or ``"16000,44100"``. Default: 16000, and the highest rate of
+        the corpus where that is higher.
+    mode
+        Of an entry that has several.
+    workers
+        Processes; default: as many as there are cores, at most 16.
+    on_progress
+        Called with the clips done and the clips in all.
+    options
+        Keywords of the corpus's `read` (and `make`) in `tasks.corpora`. Values may be strings, as
+        on a command line: numbers, lists with commas, JSON objects, true and false.
+
+    Returns
+    -------
+    The task folder.
+
+    Raises
+    ------
+    TaskError
+        Anything wrong with a name, an option, the corpus or one of its files.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        raise TaskError(f"{source}: no such folder; expected the corpus of {name}")
+    parameters = option_types(name)
+    values = {key: _value(name, key, options[key], parameters) for key in options}
+    if name == "custom":
+        if "name" not in values:
+            raise TaskError("custom needs the option name, the name of the new task")
+        corpus: Corpus = _module("custom").make(source, **values)
+    else:
+        entry = find_entry(name)
+        config, mode = entry.mode_config(mode)
+        clips = _module(entry.corpus).read(source, config, mode, **{**entry.options, **values})
+        corpus = Corpus(config, mode, clips)
+    hz: Sequence[int] = _convert(rates or (), Sequence[int], "rates")
+    return build_task(corpus, tasks_dir, hz, _convert(workers, int, "workers"), on_progress)
+
+
+def option_types(name: str) -> dict[str, Any]:
+    """The options of a task's corpus and their types, for `prepare` and for help texts."""
+    if name == "custom":
+        functions = [_module("custom").make, _module("custom").read]
+    elif not find_entry(name).corpus:
+        raise TaskError(f"{name} is built in; `make_demo_tasks` writes it, without a corpus")
+    else:
+        functions = [_module(find_entry(name).corpus).read]
+    return {
+        key: typing.get_type_hints(function)[key]
+        for function in functions
+        for key, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def preparable() -> tuple[str, ...]:
+    """Names that `prepare` takes."""
+    return (*(name for name, entry in ENTRIES.items() if entry.corpus), "custom")
+
+
+def build_task(
+    corpus: Corpus,
+    tasks_dir: Path | str,
+    rates: Sequence[int] = (),
+    workers: int = 0,
+    on_progress: Progress | None = None,
+) -> Path:
+    """Make the task folder of a corpus; arguments as for `prepare`."""
+    metadata, items, clips = arrange(corpus)
+    tasks_dir = Path(tasks_dir)
+    tasks_dir.mkdir(parents=True, exist_ok=True)
+    final = tasks_dir / folder_name(metadata)
+    rates = tuple(rates) or _default_rates(clips)
+    if any(rate <= 0 for rate in rates):
+        raise TaskError(f"rates are {rates}; expected Hz such as 16000")
+    with _building(final) as partial_path:
+        write_task(partial_path, metadata, items)
+        if final.exists():
+            _check_same(final, partial_path, rates)
+            return final
+        for rate in rates:
+            for split in metadata["splits"]:
+                (partial_path / str(rate) / split).mkdir(parents=True)
+        make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
+        for done, _ in enumerate(_parallel(make, list(clips.items()), workers), start=1):
+            if on_progress:
+                on_progress(done, len(clips))
+        read_task(partial_path)
+        partial_path.rename(final)
+    return final
+
+
+def _make_clip(
+    folder: Path, rates: Sequence[int], seconds: float | None, item: tuple[str, Clip]
+) -> None:
+    name, clip = item
+    audio, own_rate = clip.source if isinstance(clip.source, tuple) else read_audio(clip.source)
+    audio = quantise(audio)
+    if seconds is not None:
+        audio = fit(audio, round(seconds * own_rate))
+    for rate in rates:
+        write_wav(folder / str(rate) / name, resample(audio, own_rate, rate), rate)
+
+
+def _parallel(function: Callable[[Any], None], jobs: Sequence[Any], workers: int) -> Iterator[None]:
+    """Results as they come, in order; the first error ends it."""
+    workers = min(workers or _cores(), MAX_WORKERS, len(jobs))
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    chunk = max(1, min(32, len(jobs) // (4 * workers)))
+    # Only the parent answers Ctrl-C; it then ends the others.
+    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=_IGNORE_INTERRUPT)
+    try:
+        yield from pool.map(function, jobs, chunksize=chunk)
+    except BrokenProcessPool:
+        raise TaskError(
+            "a worker process ended abruptly (out of memory?); try fewer workers"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_IGNORE_INTERRUPT = (signal.SIGINT, signal.SIG_IGN)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return multiprocessing.cpu_count()
+
+
+def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
+    sources = [clip.source for clip in clips.values()]
+    best = max(s[1] if isinstance(s, tuple) else audio_rate(s) for s in sources)
+    return tuple(sorted({DEFAULT_RATE, max(DEFAULT_RATE, best)}))
+
+
+@contextmanager
+def _building(final: Path) -> Iterator[Path]:
+    """A hidden folder beside `final` that does not outlive the block, nor, for long, a kill."""
+    prefix = f".{final.name}.{socket.gethostname()}-"
+    for stale in final.parent.glob(f"{prefix}*.part"):
+        if not _is_running(int(stale.name[len(prefix) : -len(".part")])):
+            shutil.rmtree(stale, ignore_errors=True)
+    path = final.with_name(f"{prefix}{os.getpid()}.part")
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # there, os.kill would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
+    task = read_task(final)
+    for path in new.iterdir():
+        if path.read_bytes() != (final / path.name).read_bytes():
+            raise TaskError(
+                f"{final}: is there already with another {path.name}; move it away, or give the"
+                " new task another name or version"
+            )
+    if missing := set(rates) - set(task.rates()):
+        raise TaskError(
+            f"{final}: is there already without {min(missing)} Hz; move it away to prepare it again"
+        )
+
+
+def _module(corpus: str) -> ModuleType:
+    return importlib.import_module(f"tasks.corpora.{corpus}")
+
+
+def _value(name: str, key: str, value: Any, types: Mapping[str, Any]) -> Any:
+    if key not in types:
+        known = ", ".join(types) or "none"
+        raise TaskError(f"{name} has no option {key!r}{near_names(key, types)}; options: {known}")
+    return _convert(value, types[key], key)
+
+
+def _convert(value: Any, wanted: Any, key: str) -> Any:
+    """An option given as a string, as the type its function declares."""
+    if not isinstance(value, str) or wanted is str:
+        return value
+    kind = next(kind for kind in _CONVERTERS if kind[0] == wanted)
+    try:
+        return kind[1](value)
+    except (ValueError, KeyError):
+        raise TaskError(f"{key} is {value!r}; expected {kind[2]}") from None
+
+
+_CONVERTERS: tuple[tuple[Any, Callable[[str], Any], str], ...] = (
+    (int, int, "a whole number"),
+    (float | None, lambda text: None if text == "none" else float(text), "a number or none"),
+    (bool, lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+    (Sequence[str], lambda text: tuple(text.split(",")), "names with commas"),
+    (Sequence[int], lambda text: tuple(map(int, text.split(","))), "whole numbers with commas"),
+    (Mapping[str, Any] | None, json.loads, "a JSON object"),
+)
