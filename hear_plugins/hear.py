@@ -131,6 +131,18 @@ def centred_windows(audio: Tensor, length: int, hop: int) -> Tensor:
     return padded.unfold(-1, length, hop)
 
 
+def map_rows(function: Callable[[Tensor], Tensor], rows: Tensor, max_rows: int) -> Tensor:
+    """Apply `function`, (n, ...) -> (n, ...) row by row, to at most `max_rows` rows at once."""
+    out: Tensor | None = None
+    for start in range(0, len(rows), max_rows):
+        result = function(rows[start : start + max_rows])
+        if out is None:
+            out = result.new_empty((len(rows), *result.shape[1:]))
+        out[start : start + len(result)] = result
+    assert out is not None
+    return out
+
+
 def map_windows(
     function: Callable[[Tensor], Tensor],
     windows: Tensor,
@@ -151,13 +163,10 @@ def map_windows(
     Tensor (n_sounds, count, ...).
     """
     n_sounds, count, length = windows.shape
-    total, batch = n_sounds * count, max(1, max_samples // length)
-    out: Tensor | None = None
-    for start in range(0, total, batch):
-        index = torch.arange(start, min(start + batch, total), device=windows.device)
-        result = function(windows[index // count, index % count])
-        if out is None:
-            out = result.new_empty((total, *result.shape[1:]))
-        out[start : start + len(index)] = result
-    assert out is not None
+
+    def of_indices(index: Tensor) -> Tensor:
+        return function(windows[index // count, index % count])
+
+    indices = torch.arange(n_sounds * count, device=windows.device)
+    out = map_rows(of_indices, indices, max(1, max_samples // length))
     return out.unflatten(0, (n_sounds, count))

@@ -1,0 +1,228 @@
+"""BYOL-A (2021): a small convolutional network that learnt from AudioSet without labels.
+
+Paper         Niizumi, Takeuchi, Ohishi, Harada, Kashino, "BYOL for Audio: Self-Supervised Learning
+              for General-Purpose Audio Representation", IJCNN 2021, arXiv:2103.06695
+Weights       AudioNTT2020-BYOLA-64x96d{2048,1024,512}.pth from nttcslab/byol-a, under NTT's licence
+              for evaluation (internal use only, not to be passed on). The size is read from the
+              file; without a file the 2048 one is downloaded.
+Input         16 kHz; 64 log-mels, 60 - 7800 Hz, 64 ms window, 10 ms hop, standardised by two
+              constants
+Scene         maximum plus mean over the frames of the whole clip: 2048, 1024 or 512 values
+Timestamps    the frames: 80 ms long with a view of 220 ms, centred, every 40 ms
+
+Options of `load_model`
+    dimensions=2048     size of the published weights to use when no file is given
+    mel="htk"           "htk": the recipe of the repository's README, as most users run it;
+                        "slaney": that of NTT's evaluation package, nearer to pre-training
+    mean, std           standardisation; None: the constants published with the recipe
+    hop_ms=40           80: the network's own frames; 40: a second pass, shifted by half a frame
+    random_weights      seed, for tests and timing
+
+Differences from the original
+    It standardises by statistics of each downstream task's training set, which the HEAR API cannot
+    see: here they are published constants. Its evaluation crops or pads clips to a fixed length at
+    random; here the whole clip counts. There is no original timestamp embedding.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import checkpoints
+from .frontends import LogMel
+from .hear import check_audio, map_rows, pad_to, timestamps
+from .networks.byol_cnn import COLUMNS_PER_FRAME, AudioNTT2020, column_budget
+from .weights import (
+    file_provenance,
+    fill_random,
+    load_strict,
+    load_tensors,
+    random_seed,
+    resolve,
+)
+
+_HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
+_SLANEY = LogMel(16000, 1024, 160, 64, 60, 7800, scale="slaney", norm="slaney")
+
+RECIPES: dict[str, tuple[LogMel, float, float]] = {
+    "htk": (_HTK, -5.4919195, 5.0389895),
+    "slaney": (_SLANEY, -9.660292, 4.7219563),  # statistics of Speech Commands v2
+}
+"""Log-mel recipe, mean and standard deviation, as published together."""
+
+_MIN_SAMPLES = (COLUMNS_PER_FRAME - 1) * _HTK.hop
+_CENTRE = (COLUMNS_PER_FRAME - 1) / 2  # of a frame, in columns from its first
+
+
+class ByolA(torch.nn.Module):
+    """What `load_model` returns: the network, its frontend and its settings."""
+
+    sample_rate = 16000
+
+    def __init__(
+        self, network: AudioNTT2020, d: int, mel: str, mean: float, std: float, hop: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.scene_embedding_size = self.timestamp_embedding_size = d
+        self.frontend, self.mean, self.std = RECIPES[mel][0], mean, std
+        self.hop = hop  # of timestamps, in columns
+        self.provenance: dict[str, Any] = {}
+
+    def columns(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> standardised log-mels (n_sounds, 64, at least 8)."""
+        return self.frontend(pad_to(audio, _MIN_SAMPLES)).sub_(self.mean).div_(self.std)
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    dimensions: int = 2048,
+    mel: str = "htk",
+    mean: float | None = None,
+    std: float | None = None,
+    hop_ms: int = 40,
+    random_weights: int | None = None,
+) -> ByolA:
+    """Load BYOL-A; the options are on the module's card.
+
+    Raises
+    ------
+    ValueError
+        An option has a value that it cannot have.
+    hear_plugins.weights.WeightsError
+        The weights are missing, damaged, or another model's.
+    """
+    published = {int(c.variant[1:]): c for c in checkpoints.BYOL_A}
+    if dimensions not in published:
+        raise ValueError(f"dimensions={dimensions!r}; expected one of {sorted(published)}")
+    if mel not in RECIPES:
+        raise ValueError(f"mel={mel!r}; expected one of {sorted(RECIPES)}")
+    if hop_ms not in (40, 80):
+        raise ValueError(f"hop_ms={hop_ms!r}; expected 40 or 80")
+    mean = RECIPES[mel][1] if mean is None else float(mean)
+    std = RECIPES[mel][2] if std is None else float(std)
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
+        raise ValueError(f"mean={mean}, std={std}; expected finite numbers, std above 0")
+    network, d, provenance = load_encoder(
+        model_file_path, published[dimensions], dimensions, "byol_a", random_weights
+    )
+    model = ByolA(network, d, mel, mean, std, hop_ms // 10)
+    model.provenance = provenance
+    return model.eval()
+
+
+def get_scene_embeddings(audio: Tensor, model: ByolA) -> Tensor:
+    """One embedding a sound.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    Tensor (n_sounds, scene_embedding_size), float32, >= 0.
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    with torch.no_grad():
+        columns = model.columns(check_audio(audio, model))
+        return map_rows(model.network.clip, columns, _sounds_at_once(columns))
+
+
+def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tensor]:
+    """Embeddings every `hop_ms`, centred on their timestamps, the first at 35 ms.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32, >= 0
+    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    with torch.no_grad():
+        audio = check_audio(audio, model)
+        columns = model.columns(audio)
+        count, columns = _cover(columns, audio.shape[-1] / model.frontend.hop, model)
+
+        def frames(rows: Tensor) -> Tensor:
+            out = rows.new_empty(len(rows), count, model.timestamp_embedding_size)
+            passes = COLUMNS_PER_FRAME // model.hop
+            for first in range(passes):
+                slots, done = out[:, first::passes], 0
+                for piece in model.network.frames(rows[..., first * model.hop :]):
+                    some = slots[:, done : done + piece.shape[1]]
+                    some.copy_(piece[:, : some.shape[1]])
+                    done += some.shape[1]
+            return out
+
+        embeddings = map_rows(frames, columns, _sounds_at_once(columns))
+    column_ms = 1000 * model.frontend.hop / model.sample_rate
+    times = timestamps(len(audio), count, model.hop * column_ms, _CENTRE * column_ms, audio.device)
+    return embeddings, times
+
+
+def _sounds_at_once(columns: Tensor) -> int:
+    return max(1, column_budget(columns.device) // columns.shape[-1])
+
+
+def _cover(columns: Tensor, end: float, model: ByolA) -> tuple[int, Tensor]:
+    """How many frames reach the sound's `end` (in columns) to one step; columns that hold them.
+
+    The network drops up to seven columns at the end. Where the last frame would then lie too far
+    from it, columns of silence follow; elsewhere nothing is changed.
+    """
+    given = columns.shape[-1]
+    whole = (given - COLUMNS_PER_FRAME) // model.hop + 1
+    count = max(whole, math.ceil((end - _CENTRE) / model.hop))
+    missing = (count - 1) * model.hop + COLUMNS_PER_FRAME - given
+    if missing > 0:
+        silence = (math.log(model.frontend.floor) - model.mean) / model.std
+        columns = torch.nn.functional.pad(columns, (0, missing), value=silence)
+    return count, columns
+
+
+def load_encoder(
+    model_file_path: str,
+    default: checkpoints.Checkpoint,
+    dimensions: int,
+    module_name: str,
+    random_weights: int | None,
+) -> tuple[AudioNTT2020, int, dict[str, Any]]:
+    """The encoder of BYOL-A and BYOL-S with its size and provenance.
+
+    A state dict may be wrapped in "state_dict", and its names may have a prefix.
+    """
+    seed = random_seed(random_weights, model_file_path)
+    if seed is not None:
+        network = AudioNTT2020(dimensions)
+        return network, dimensions, fill_random(network, seed, module_name)
+    path = resolve(model_file_path, default)
+    tensors = {_bare(name): value for name, value in load_tensors(path, ("state_dict",)).items()}
+    last = tensors.get("fc.3.weight")
+    d = len(last) if last is not None and last.ndim else dimensions
+    network = AudioNTT2020(d)
+    load_strict(network, tensors, path)
+    return network, d, file_provenance(path)
+
+
+def _bare(name: str) -> str:
+    """A tensor's name without what stands before "features." or "fc."."""
+    starts = [at for part in ("features.", "fc.") if (at := name.find(part)) >= 0]
+    return name[min(starts) :] if starts else name

@@ -1,0 +1,91 @@
+"""AudioNTT2020, the convolutional encoder of BYOL-A and of BYOL-S' default model.
+
+Niizumi et al., "BYOL for Audio", IJCNN 2021, arXiv:2103.06695, section III-E; tensor names are
+those of the published files. Three blocks of convolution, normalisation and 2 x 2 max pooling turn
+64 mels x T columns into T // 8 frames of 8 x 64 values, and two dense layers act on each frame.
+A frame sees 22 columns: its own 8 and 7 on either side, so long sounds are encoded in pieces with
+one frame of context, and nothing changes but rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .linear import linear
+
+COLUMNS_PER_FRAME = 8
+
+
+def column_budget(device: torch.device) -> int:
+    """Columns to encode at once: on a CPU what its caches and allocator like best."""
+    return 1664 if device.type == "cpu" else 1 << 16
+
+
+def _block(channels: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)
+    ]  # fmt: skip
+
+
+class AudioNTT2020(nn.Module):
+    """Log-mel spectrogram -> frames of `d` non-negative values; for inference only."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*_block(1), *_block(64), *_block(64))
+        self.fc = nn.Sequential(
+            nn.Linear(512, d), nn.ReLU(), nn.Dropout(0.3), nn.Linear(d, d), nn.ReLU()
+        )
+        # Pooling and convolution are several times faster on a CPU with the channels last.
+        self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """(n, 64, T) standardised log-mels, T >= 8 -> (n, T // 8, d)."""
+        x = columns.unsqueeze(1)
+        for index in (0, 4, 8):
+            x = _convolve(x, self.features[index], self.features[index + 1])
+            # The maximum of the rectified is the rectified maximum, over a quarter of the values.
+            x = F.relu(F.max_pool2d(x, 2))
+        x = x.permute(0, 3, 2, 1).flatten(2)  # index = mel * 64 + channel
+        for index in (0, 3):
+            dense = self.fc[index]
+            assert isinstance(dense, nn.Linear)
+            x = F.relu(linear(x, dense.weight, dense.bias))
+        return x
+
+    def frames(self, columns: Tensor) -> Iterator[Tensor]:
+        """The frames of `forward` in consecutive pieces (n, some, d), in bounded memory."""
+        total = columns.shape[-1] // COLUMNS_PER_FRAME
+        budget = column_budget(columns.device) // (len(columns) * COLUMNS_PER_FRAME)
+        step = max(8, budget)
+        for start in range(0, total, step):
+            stop = min(start + step, total)
+            before = min(start, 1)
+            end = columns.shape[-1] if stop + 1 >= total else (stop + 1) * COLUMNS_PER_FRAME
+            piece = self(columns[..., (start - before) * COLUMNS_PER_FRAME : end])
+            yield piece[:, before : before + stop - start]
+
+    def clip(self, columns: Tensor) -> Tensor:
+        """Maximum plus mean over the frames: (n, 64, T) -> (n, d)."""
+        highest: Tensor | None = None
+        total = torch.zeros((), device=columns.device)
+        for frames in self.frames(columns):
+            top = frames.amax(1)
+            highest = top if highest is None else torch.maximum(highest, top)
+            total = total + frames.sum(1)
+        assert highest is not None
+        return highest + total / (columns.shape[-1] // COLUMNS_PER_FRAME)
+
+
+def _convolve(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
+    """Convolution and normalisation by running statistics, as one convolution."""
+    assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    bias = (conv.bias - norm.running_mean) * scale + norm.bias
+    return F.conv2d(x, conv.weight * scale.view(-1, 1, 1, 1), bias, padding=1)
