@@ -1,0 +1,1 @@
+"""The runner: embeds tasks with any HEAR module, evaluates the embeddings, makes tables."""

@@ -1,0 +1,43 @@
+"""Progress of long steps on stderr, for people: nothing is shown where nobody watches."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+QUIET_VARIABLE = "HEAR_BENCHMARK_QUIET"
+
+
+@contextmanager
+def progress_bar(
+    description: str, total: float | None = None, unit: str = "clip"
+) -> Iterator[Callable[..., None]]:
+    """A bar with the time left, gone when it is done.
+
+    Silent when stderr is not a terminal or the environment sets `HEAR_BENCHMARK_QUIET`.
+
+    Yields
+    ------
+    advance(steps=1, audio_seconds=0.0)
+        Where audio seconds are given, the bar shows how many of them pass in a second.
+    """
+    quiet = bool(os.environ.get(QUIET_VARIABLE)) or not sys.stderr.isatty()
+    start, audio = time.perf_counter(), 0.0
+    with tqdm(
+        desc=description, total=total, unit=unit, disable=quiet, leave=False, dynamic_ncols=True
+    ) as bar:
+
+        def advance(steps: float = 1, audio_seconds: float = 0.0) -> None:
+            nonlocal audio
+            audio += audio_seconds
+            if audio and not quiet:
+                speed = audio / max(time.perf_counter() - start, 1e-9)
+                bar.set_postfix_str(f"{speed:.3g} s of audio/s", refresh=False)
+            bar.update(steps)
+
+        yield advance

@@ -1,0 +1,325 @@
+"""Embeddings of one task on disk: the files that hear-eval-kit's prediction step reads.
+
+For every split, clips in the kit's shuffled order:
+
+- ``<split>.embeddings.npy``: raw float32 (rows, size), despite its name without a header;
+- ``<split>.embedding-dimensions.json``: ``[rows, size]``;
+- ``<split>.target-labels.pkl``: a list of labels for every row;
+- ``<split>.filename-timestamps.json`` (event tasks): ``[file name, ms]`` for every row;
+- ``<split>.json``, and ``task_metadata.json`` and ``labelvocabulary.csv`` of the task.
+
+Rows are appended to ``*.partial`` files, and ``journal.jsonl`` says how many of them are safe: a
+process that is killed loses the seconds since the journal's last line, and the next one goes on
+from there. A split is finished when its ``embeddings.npy`` is there, the task when
+``embedding.json`` is.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+import random
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from benchmark.errors import DiskFullError, UserError
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder
+
+INFO_FILE = "embedding.json"
+JOURNAL_FILE = "journal.jsonl"
+LOCK_FILE = ".lock"
+SYNC_SECONDS = 3.0
+EVENT_END_MS = 0.0001  # hear-eval-kit: so that an event includes its end
+
+
+def final_order(task: TaskFolder) -> dict[str, list[str]]:
+    """Files of every split in the order of their rows: hear-eval-kit's one shuffled stream."""
+    shuffler = random.Random(0)
+    order = {}
+    for split in task.splits:
+        order[split] = list(task.items(split))
+        shuffler.shuffle(order[split])
+    return order
+
+
+def read_info(folder: Path) -> dict[str, Any] | None:
+    """Content of ``embedding.json``; None if the embeddings in the folder are not complete."""
+    try:
+        info: dict[str, Any] = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(
+            f"{folder / INFO_FILE} is not JSON ({error}); delete the folder and embed again"
+        ) from None
+    return info
+
+
+def finished_embeddings(out: Path) -> list[Path]:
+    """Folders of complete embeddings under ``out/embeddings``, sorted."""
+    return sorted(path.parent for path in (out / "embeddings").glob(f"*/*/{INFO_FILE}"))
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of a full disk into a `DiskFullError`, any other of the system into a line."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no space left on the disk of {where}; what is finished is kept: free some space"
+                " and run the same command again"
+            ) from error
+        raise UserError(f"{where}: {error.strerror or error}") from error
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raise `DiskFullError` if `needed` bytes do not fit on the disk of the folder."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFullError(
+            f"{folder} will take {needed / 1e9:.3g} GB, but its disk has {free / 1e9:.3g} GB left;"
+            " free some space or choose another --out"
+        )
+
+
+def frame_labels(
+    events: Sequence[Sequence[Mapping[str, Any]]], timestamps: Sequence[npt.NDArray[np.float64]]
+) -> list[list[Any]]:
+    """Labels of every frame: those of the events with start <= t < end + 0.0001 ms.
+
+    Comparisons are in float64, as the kit's were with the NumPy it was made for (under NumPy 2 it
+    compares in float32, and events of more than a second lose the frame at their very end).
+
+    Parameters
+    ----------
+    events
+        For each clip its ``{"label", "start", "end"}`` in ms.
+    timestamps
+        For each clip its frames' times in ms, float64 (n_frames,), ascending.
+
+    Returns
+    -------
+    list
+        For each frame of all clips its labels as they are in `events`, sorted; equal lists are
+        one object, so that they take little room in memory and in a pickle.
+    """
+    vocabulary = sorted({event["label"] for clip in events for event in clip}, key=str)
+    index = {label: i for i, label in enumerate(vocabulary)}
+    shared: dict[bytes, list[Any]] = {}
+    labels = []
+    for clip, times in zip(events, timestamps, strict=True):
+        spans = np.array([(e["start"], e["end"] + EVENT_END_MS) for e in clip], np.float64)
+        first, last = np.searchsorted(times, spans.reshape(-1, 2).T)
+        column = np.array([index[event["label"]] for event in clip], np.intp)
+        change = np.zeros((len(times) + 1, len(vocabulary)), np.int32)
+        np.add.at(change, (first, column), 1)
+        np.add.at(change, (last, column), -1)
+        active = np.cumsum(change[:-1], axis=0) > 0
+        for row, code in zip(active, np.packbits(active, axis=1), strict=True):
+            key = code.tobytes()
+            if key not in shared:
+                shared[key] = [vocabulary[i] for i in np.flatnonzero(row)]
+            labels.append(shared[key])
+    return labels
+
+
+class EmbeddingStore:
+    """The embeddings of one task while they are made; one process at a time.
+
+    Splits are appended to one after the other: `append` ... `finish_split`, and at the end
+    `finish`. `close` keeps what was appended; opening the folder again goes on from there.
+    """
+
+    def __init__(self, folder: Path, task: TaskFolder, size: int) -> None:
+        self.folder = folder
+        self._task = task
+        self._size = size
+        self._order = final_order(task)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / LOCK_FILE)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{folder}: another process is making these embeddings") from None
+        self._row_bytes = {"embeddings": 4 * size}
+        if task.embedding_type == "event":
+            self._row_bytes["timestamps"] = 8
+        self.stats: dict[str, Any] = {}
+        self._rows: dict[str, list[int]] = {split: [] for split in task.splits}
+        self._read_journal()
+        self._journal = self._open_journal()
+        self._pending: list[int] = []
+        self._synced = time.monotonic()
+        self._split: str | None = None
+        self._files: list[FileIO] = []
+
+    def is_finished(self, split: str) -> bool:
+        return self._path(split, "embeddings.npy").exists()
+
+    def clips_done(self, split: str) -> int:
+        """Number of the split's clips, in `final_order`, that need not be embedded again."""
+        return len(self._order[split] if self.is_finished(split) else self._rows[split])
+
+    def append(
+        self,
+        split: str,
+        embeddings: npt.NDArray[np.float32],
+        timestamps: Sequence[npt.NDArray[np.float64]] | None,
+        stats: Mapping[str, Any],
+    ) -> None:
+        """Append the next clips of a split.
+
+        Parameters
+        ----------
+        embeddings
+            float32 (rows, size): one row a clip, or for event tasks its frames one after another.
+        timestamps
+            For event tasks the frames' times in ms of each clip, float64 (n_frames,).
+        stats
+            What is known so far about the whole task; kept across interruptions as `self.stats`.
+        """
+        self._open_split(split)
+        _write_all(self._files[0], embeddings)
+        if timestamps is None:
+            rows = [1] * len(embeddings)
+        else:
+            rows = [len(times) for times in timestamps]
+            _write_all(self._files[1], np.concatenate(timestamps))
+        self._pending += rows
+        self.stats = dict(stats)
+        if time.monotonic() - self._synced > SYNC_SECONDS:
+            self._sync()
+
+    def finish_split(self, split: str) -> None:
+        """Give the files of a split, all clips of which are appended, their final names."""
+        if self.is_finished(split):
+            return
+        self._open_split(split)
+        self._sync()
+        items = self._task.items(split)
+        rows, files = self._rows[split], self._order[split]
+        if len(rows) != len(files):
+            raise RuntimeError(f"{split} has {len(files)} clips, only {len(rows)} are embedded")
+        if self._task.embedding_type == "event":
+            times = np.fromfile(self._partial(split, "timestamps"), np.float64)
+            clips = np.split(times, np.cumsum(rows)[:-1])
+            labels = frame_labels([items[file] for file in files], clips)
+            named = [
+                [file, t] for file, clip in zip(files, clips, strict=True) for t in clip.tolist()
+            ]
+            self._write(f"{split}.filename-timestamps.json", _json(named))
+        else:
+            labels = [items[file] for file in files]
+        self._write(f"{split}.embedding-dimensions.json", _json([sum(rows), self._size]))
+        self._write(f"{split}.target-labels.pkl", pickle.dumps(labels, protocol=4))
+        self._close_split()
+        os.replace(self._partial(split, "embeddings"), self._path(split, "embeddings.npy"))
+
+    def finish(self, info: Mapping[str, Any]) -> None:
+        """Complete the folder: the task's own files, and `info` as ``embedding.json``."""
+        splits = [f"{split}.json" for split in self._task.splits]
+        for name in (METADATA_FILE, VOCABULARY_FILE, *splits):
+            shutil.copyfile(self._task.path / name, self.folder / name)
+        self._write(INFO_FILE, json.dumps(info, indent=1).encode())
+        for path in (*self.folder.glob("*.partial"), self.folder / JOURNAL_FILE):
+            path.unlink(missing_ok=True)
+        (self.folder / LOCK_FILE).unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Keep what was appended so far and let other processes in."""
+        with suppress(OSError):  # a full disk: then the journal's last line stays the truth
+            self._sync()
+        self._close_split()
+        self._journal.close()
+        self._lock.release()
+
+    def _path(self, split: str, what: str) -> Path:
+        return self.folder / f"{split}.{what}"
+
+    def _partial(self, split: str, what: str) -> Path:
+        return self._path(split, f"{what}.partial")
+
+    def _open_split(self, split: str) -> None:
+        if split == self._split:
+            return
+        for what, row_bytes in self._row_bytes.items():
+            file = FileIO(self._partial(split, what), "a")
+            file.truncate(row_bytes * sum(self._rows[split]))  # drop what the journal lacks
+            self._files.append(file)
+        self._split = split
+
+    def _close_split(self) -> None:
+        for file in self._files:
+            file.close()
+        self._files, self._split = [], None
+
+    def _read_journal(self) -> None:
+        """Take over what the journal counts; lines after a torn one count nothing."""
+        path = self.folder / JOURNAL_FILE
+        with suppress(FileNotFoundError, ValueError):
+            for line in path.read_bytes().split(b"\n")[:-1]:
+                entry = json.loads(line)
+                self._rows[entry["split"]] += entry["rows"]
+                self.stats = entry["stats"]
+        for split, rows in self._rows.items():
+            for what, row_bytes in self._row_bytes.items():
+                partial = self._partial(split, what)
+                held = partial.stat().st_size if partial.exists() else 0
+                # A finished split counts by its file; a partial one that lost rows begins anew.
+                if self.is_finished(split) or held < row_bytes * sum(rows):
+                    rows.clear()
+
+    def _open_journal(self) -> FileIO:
+        lines = [self._journal_line(split, rows) for split, rows in self._rows.items()]
+        self._write(JOURNAL_FILE, b"".join(lines if self.stats else []))
+        return FileIO(self.folder / JOURNAL_FILE, "a")
+
+    def _journal_line(self, split: str, rows: list[int]) -> bytes:
+        return _json({"split": split, "rows": rows, "stats": self.stats}) + b"\n"
+
+    def _sync(self) -> None:
+        """Make what was appended safe, first the rows, then the line that counts them."""
+        if self._pending:
+            for file in self._files:
+                os.fsync(file.fileno())
+            split = str(self._split)
+            line = self._journal_line(split, self._pending)
+            _write_all(self._journal, np.frombuffer(line, np.uint8))
+            os.fsync(self._journal.fileno())
+            self._rows[split] += self._pending
+            self._pending = []
+        self._synced = time.monotonic()
+
+    def _write(self, name: str, content: bytes) -> None:
+        partial = self.folder / f"{name}.partial"
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, self.folder / name)
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _write_all(file: FileIO, array: npt.NDArray[Any]) -> None:
+    # Unbuffered: what the journal calls safe must not wait in a buffer, nor fail at closing.
+    left = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    while left:
+        left = left[file.write(left) :]
