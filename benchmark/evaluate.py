@@ -1,0 +1,135 @@
+"""Evaluate embeddings: a folder of embeddings -> scores -> a result record.
+
+``out/evaluations/<model>/<task>/<protocol>-<engine>-<key>/`` holds what the engine leaves, and
+``evaluation.json`` once it is done; the record is at the same place under ``out/records/``. The key
+is over all that can change a score, so an evaluation that was finished is never done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from benchmark.errors import UserError
+from benchmark.hear_protocol import SEED, HearOptions
+from benchmark.machine import describe_machine, git_commit, package_versions
+from benchmark.records import RecordError, make_record, read_record, write_record
+from benchmark.store import disk_errors, read_info
+from tasks.folder import METADATA_FILE
+
+PROTOCOL = "hear"
+ENGINES = ("kit", "native")
+FINISHED_FILE = "evaluation.json"
+
+OnProgress = Callable[[float, str], None]
+
+
+def evaluate(
+    embeddings: Path, out: Path, engine: str, options: HearOptions, on_progress: OnProgress
+) -> Path:
+    """Evaluate one folder of complete embeddings and write its result record.
+
+    Parameters
+    ----------
+    embeddings
+        Folder that `benchmark.embed` made; nothing is written there.
+    engine
+        "kit" for hear-eval-kit itself, "native" for the engine that gives its numbers faster.
+    on_progress
+        Called with the part of the work that is done, 0 to 1, and what is being done.
+
+    Returns
+    -------
+    Path
+        The record under ``out/records``.
+
+    Raises
+    ------
+    UserError
+        The engine is unknown or not installed, the embeddings are not complete, the disk is full,
+        another process is at the same evaluation, or the engine failed.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    embedding = read_info(embeddings)
+    if embedding is None:
+        raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
+    settings = options.that_change_scores()
+    identity = {key: embedding[key] for key in ("model", "task_hash", "hop_ms", "resampler")}
+    text = json.dumps([identity, PROTOCOL, engine, settings], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:8]
+    place = Path(embeddings.parent.name, embeddings.name, f"{PROTOCOL}-{engine}-{key}")
+    work = out / "evaluations" / place
+    record = out / "records" / place.parent / f"{place.name}.json"
+    with disk_errors(out):
+        if _is_readable(record):
+            on_progress(1.0, "done")
+            return record
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(work / ".lock", timeout=0):
+                finished = _finish(embeddings, work, engine, options, on_progress)
+        except Timeout:
+            raise UserError(f"{work}: another process is at this evaluation") from None
+        (work / ".lock").unlink(missing_ok=True)
+        task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
+        write_record(
+            record,
+            make_record(
+                embedding=embedding,
+                task=task,
+                protocol=PROTOCOL,
+                engine=engine,
+                settings=settings,
+                seeds=(SEED,),
+                **finished,
+            ),
+        )
+    return record
+
+
+def _finish(
+    embeddings: Path, work: Path, engine: str, options: HearOptions, on_progress: OnProgress
+) -> dict[str, Any]:
+    """What the evaluation gave and what it was made with, from disk if it was done before."""
+    path = work / FINISHED_FILE
+    if not path.exists():
+        start = time.perf_counter()
+        finished = {
+            "result": _engine(engine)(embeddings, work, options, on_progress),
+            "seconds": time.perf_counter() - start,
+            "versions": package_versions(),
+            "machine": describe_machine(),
+            "commit": git_commit(),
+        }
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(finished, indent=1), encoding="utf-8")
+        os.replace(partial, path)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _engine(name: str) -> Callable[[Path, Path, HearOptions, OnProgress], dict[str, Any]]:
+    if name == "kit":
+        from benchmark.kit import evaluate_with_kit
+
+        return evaluate_with_kit
+    from benchmark.native import evaluate_native
+
+    return evaluate_native
+
+
+def _is_readable(record: Path) -> bool:
+    """Whether the record is there and of this version's schema; if not, it is written again."""
+    try:
+        read_record(record)
+    except RecordError:
+        return False
+    return True
