@@ -140,7 +140,7 @@ _RECIPES = (
             "embedding_type": "event",
             "prediction_type": "multilabel",
             "split_mode": "trainvaltest",
-            "sample_duration": 60.0,
+            "sample_duration": 60,
             "evaluation": ["event_onset_200ms_fms", "segment_1s_er"],
             "evaluation_params": DCASE_PARAMS,
             "default_mode": "full",
@@ -160,7 +160,7 @@ _RECIPES = (
             "embedding_type": "event",
             "prediction_type": "multilabel",
             "split_mode": "trainvaltest",
-            "sample_duration": 10.0,
+            "sample_duration": 10,
             "evaluation": ["event_onset_50ms_fms", "event_onset_offset_50ms_20perc_fms"],
             "use_scoring_for_early_stopping": False,
             "evaluation_params": MAESTRO_PARAMS,
@@ -199,4 +199,90 @@ _RECIPES = (
     ),
 )
 
-ENTRIES: Mapping[str, TaskEntry] = {entry.name: entry for entry in (*_CORPORA, *_RECIPES)}
+# Synthesised by `tasks.demo`; small, so that the whole benchmark takes minutes.
+DEMO_ENTRIES = (
+    TaskEntry(
+        domain="speech",
+        title="spoken-like digits, 10 classes, 150 words of 0.5 s",
+        config={
+            "task_name": "demo_digits",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "split_mode": "new_split_kfold",
+            "nfolds": 3,
+            "sample_duration": 0.5,
+            "evaluation": ["top1_acc"],
+            "default_mode": "full",
+        },
+        modes=FOLDS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="environment",
+        title="one to three of six sources of sound, 150 scenes of 0.8 s",
+        config={
+            "task_name": "demo_environment",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 0.8,
+            "evaluation": ["mAP", "d_prime", "aucroc"],
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="environment",
+        title="sound events, 6 classes, 9 soundscapes of 8 s, as DCASE 2016 task 2",
+        config={
+            "task_name": "demo_events",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 8,
+            "evaluation": ["event_onset_200ms_fms", "segment_1s_er"],
+            "evaluation_params": DCASE_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="music",
+        title="pitch of single notes, two octaves, 144 notes of 0.5 s",
+        config={
+            "task_name": "demo_pitch",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "split_mode": "trainvaltest",
+            "sample_duration": 0.5,
+            "evaluation": ["pitch_acc", "chroma_acc"],
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="music",
+        title="notes with onsets and offsets, 8 pitches, 9 melodies of 8 s, as MAESTRO",
+        config={
+            "task_name": "demo_notes",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "new_split_kfold",
+            "nfolds": 3,
+            "sample_duration": 8,
+            "evaluation": ["event_onset_50ms_fms", "event_onset_offset_50ms_20perc_fms"],
+            "use_scoring_for_early_stopping": False,
+            "evaluation_params": MAESTRO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=FOLDS_UNCAPPED,
+    ),
+)
+
+ENTRIES: Mapping[str, TaskEntry] = {
+    entry.name: entry for entry in (*_CORPORA, *_RECIPES, *DEMO_ENTRIES)
+}

@@ -38,6 +38,7 @@ Progress = Callable[[int, int], None]
 
 def prepare(
     name: str,
+    /,
     source: Path | str,
     tasks_dir: Path | str,
     *,
@@ -259,9 +260,15 @@ def _convert(value: Any, wanted: Any, key: str) -> Any:
         raise TaskError(f"{key} is {value!r}; expected {kind[2]}") from None
 
 
+def _number(text: str) -> float | None:
+    if text == "none":
+        return None
+    return int(text) if text.isdecimal() else float(text)
+
+
 _CONVERTERS: tuple[tuple[Any, Callable[[str], Any], str], ...] = (
     (int, int, "a whole number"),
-    (float | None, lambda text: None if text == "none" else float(text), "a number or none"),
+    (float | None, _number, "a number or none"),
     (bool, lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
     (Sequence[str], lambda text: tuple(text.split(",")), "names with commas"),
     (Sequence[int], lambda text: tuple(map(int, text.split(","))), "whole numbers with commas"),
