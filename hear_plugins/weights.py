@@ -26,7 +26,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -267,6 +267,7 @@ def load_strict(
     tensors: Mapping[str, Tensor],
     path: Path,
     ignored: Sequence[str] = (),
+    name_in_file: Callable[[str], str] = str,
 ) -> None:
     """Load `tensors` into `network`; every tensor must be there, fit, and be known.
 
@@ -276,6 +277,7 @@ def load_strict(
     tensors : from `load_tensors`; converted to the network's dtypes.
     path : of the file, for the error.
     ignored : names, or prefixes ending in ".", that the file may hold and the network does not use.
+    name_in_file : from the network's name of a tensor to the file's, where they differ.
 
     Raises
     ------
@@ -283,7 +285,9 @@ def load_strict(
         Naming the first tensor that is missing, misshapen or unexpected, and the model that the
         file looks like when that can be told.
     """
-    expected = network.state_dict()
+    own = network.state_dict()
+    names = {name_in_file(name): name for name in own}
+    expected = {name: own[names[name]] for name in names}
     skip = tuple(name for name in ignored if name.endswith("."))
     given = {
         name: value
@@ -307,7 +311,7 @@ def load_strict(
         look = recognise(tensors)
         hint = f"; the file looks like a checkpoint of {look}" if look else ""
         raise WeightsError(f"{path} is not a checkpoint of this model: {fault}{hint}")
-    network.load_state_dict(given, strict=True)
+    network.load_state_dict({names[name]: value for name, value in given.items()}, strict=True)
 
 
 def _and_more(names: Sequence[str]) -> str:
