@@ -67,7 +67,12 @@ def _matpac(variant: str, tag: str, file: str) -> Checkpoint:
 BYOL_A: tuple[Checkpoint, ...] = (
     _byol_a(2048, git_blob="dd93cab283451ad67baff974933aa122d4a8fa24"),
     _byol_a(1024, git_blob="1c04492d54707e53f04fb664ec6bf3ec655d47f0"),
-    _byol_a(512, 2_410_576, "6cc64226318494f06ef41d7e5810be7d37abfd6490da45abdab48f188c5332e2"),
+    _byol_a(
+        512,
+        2_410_576,
+        "6cc64226318494f06ef41d7e5810be7d37abfd6490da45abdab48f188c5332e2",
+        "314a35a543ddca60f175addfa6fbeecb56e1944a",
+    ),
 )
 BYOL_S = _serab(
     "byol_s",

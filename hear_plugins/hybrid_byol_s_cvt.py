@@ -1,0 +1,74 @@
+"""Hybrid BYOL-S with the CvT encoder (2022): BYOL-S that also learnt openSMILE's features.
+
+Paper         Elbanna et al., "Hybrid Handcrafted and Learnable Audio Representation for Analysis of
+              Speech Under Cognitive and Physical Load", arXiv:2203.16637; Elbanna et al., "BYOL-S",
+              HEAR (PMLR 166) 2022, arXiv:2206.12038
+Weights       cvt_s1-d1-e64_s2-d1-e256_s3-d1-e512_BYOLAs64x96-osandbyolaloss6373-e100-bs256-lr0003-
+              rs42.pth from GasserElbanna/serab-byols, MIT ("best model"). The plain BYOL-S/CvT of
+              the paper, not published, would load too; openSMILE is not needed
+Input         as `byol_s`
+Scene         mean plus maximum over the frames of the whole clip: 2048 values
+Timestamps    as `byol_s`: windows of 1 s every 50 ms
+
+Options of `load_model`
+    frame_duration, hop_ms, upstream_quirks, random_weights   as `byol_s`
+    segment_s=60          longer clips are encoded in equal segments of at most this many seconds,
+                          and mean and maximum are taken over the frames of all; None: always whole
+
+Differences from the original
+    Those of `byol_s`. Attention costs the square of a clip's length (an hour of audio: 10**14
+    operations); the paper left out the task with 10 min clips for that. Up to `segment_s` nothing
+    differs; `upstream_quirks=True` never cuts.
+"""
+
+from __future__ import annotations
+
+from . import checkpoints
+from .byol_s import FRONTEND, ByolS
+from .byol_s import get_scene_embeddings as get_scene_embeddings
+from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
+from .networks.cvt import EMBEDDING_SIZE, CvT
+from .weights import (
+    file_provenance,
+    fill_random,
+    load_strict,
+    load_tensors,
+    random_seed,
+    resolve,
+)
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    frame_duration: float = 1000,
+    hop_ms: float = 50,
+    segment_s: float | None = 60,
+    upstream_quirks: bool = False,
+    random_weights: int | None = None,
+) -> ByolS:
+    """Load hybrid BYOL-S/CvT; the options are on the module's card.
+
+    Raises
+    ------
+    ValueError
+        An option has a value that it cannot have.
+    hear_plugins.weights.WeightsError
+        The weights are missing, damaged, or another model's.
+    """
+    if segment_s is not None and not segment_s >= 1:
+        raise ValueError(f"segment_s={segment_s!r}; expected at least 1, or None")
+    if upstream_quirks or segment_s is None:
+        network = CvT()
+    else:
+        network = CvT(max_columns=FRONTEND.columns(round(segment_s * ByolS.sample_rate)))
+    seed = random_seed(random_weights, model_file_path)
+    if seed is not None:
+        provenance = fill_random(network, seed, "hybrid_byol_s_cvt")
+    else:
+        path = resolve(model_file_path, checkpoints.HYBRID_BYOL_S_CVT)
+        load_strict(network, load_tensors(path, ("state_dict",)), path)
+        provenance = file_provenance(path)
+    model = ByolS(network, EMBEDDING_SIZE, frame_duration, hop_ms, upstream_quirks)
+    model.provenance = provenance
+    return model.eval()
