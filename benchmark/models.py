@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -236,7 +237,7 @@ def check_output(
         )
         timestamps = timestamps.astype(np.float64)
         ascending = np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()
-        check(bool(ascending), "timestamps that are not", "ms in ascending order")
+        check(bool(ascending), "timestamps that do not ascend", "finite ms in order")
     check(embeddings.dtype == np.float32, f"{embeddings.dtype} embeddings", "float32")
     check(bool(np.isfinite(embeddings).all()), "NaN or infinite embeddings", "finite values")
     return embeddings, timestamps
@@ -347,6 +348,7 @@ def _source_hash(module: ModuleType) -> str | None:
     return _file_hash(path) if path else None
 
 
+@functools.cache
 def _distribution_version(module: str) -> str | None:
     """Name and version of the installed distribution that a module belongs to, if any."""
     top = module.partition(".")[0]

@@ -24,6 +24,11 @@ LOWER_IS_BETTER = frozenset({"segment_1s_er"})
 UNBOUNDED = frozenset({"d_prime", "segment_1s_er"})
 
 
+def metric_title(metric: str) -> str:
+    """The metric's name, marked if lower is better."""
+    return f"{metric} ↓" if metric in LOWER_IS_BETTER else metric
+
+
 @dataclass(frozen=True)
 class HearTask:
     """One of HEAR's 19 tasks: published spelling, leaderboard column, folders, main metric."""
@@ -205,7 +210,7 @@ _FAITHFUL_OPTIONS = frozenset({"upstream_quirks"})
 
 @dataclass(frozen=True)
 class Published:
-    """One printed number; `value` and `spread` are in the metric's own unit, `text` as printed."""
+    """One printed number: `value` in the metric's own unit, None if missing; texts as printed."""
 
     source: str
     table: str
@@ -214,8 +219,8 @@ class Published:
     task: str
     metric: str
     text: str
+    spread: str  # printed behind ±
     value: float | None
-    spread: float | None
     percent: bool
 
 
@@ -261,9 +266,8 @@ def _published(
     if declared is None or metric not in declared.percent | declared.fraction:
         raise ValueError(f"results/published: {source}, {metric}: is it in per cent? Say so here.")
     percent = metric in declared.percent
-    unit = 100.0 if percent else 1.0
-    value, width = (float(number) / unit if number else None for number in (text, spread))
-    return Published(source, table, section, model, task, metric, text, value, width, percent)
+    value = float(text) / (100.0 if percent else 1.0) if text else None
+    return Published(source, table, section, model, task, metric, text, spread, value, percent)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
