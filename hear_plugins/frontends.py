@@ -2,7 +2,8 @@
 
 The originals use torchaudio, librosa and nnAudio, whose log-mel spectrograms differ in the mel
 scale, the filters' normalisation, the window's length and the edges only; those are the arguments
-here. Memory is bounded by the result: frames are transformed in batches.
+here. Kaldi's filterbanks prepare each frame in a way of their own. Memory is bounded by the result:
+frames are transformed in batches.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from torch import Tensor
 
 _MAX_FRAMES = 4096
 """Frames in one transform: about 50 MB of work space at 1024 points."""
+FLOAT32_EPSILON = 2.0**-23
 
 
 @dataclass(frozen=True)
 class LogMel:
-    """A log-mel spectrogram: natural log of (mel + floor).
+    """A log-mel spectrogram: natural log of (mel + floor), or decibels.
 
     Attributes
     ----------
@@ -33,7 +35,8 @@ class LogMel:
     power : exponent of the magnitude
     padding : "reflect" or "constant" (zeros): column k is centred on sample k * hop;
         None: column k starts at sample k * hop, and nothing is padded
-    floor : added before the logarithm
+    floor : added before the logarithm; in decibels, the smallest value that it takes
+    decibels : 10 log10(max(mel, floor)) instead, as torchaudio's AmplitudeToDB and librosa
     """
 
     sample_rate: int
@@ -47,7 +50,8 @@ class LogMel:
     norm: str | None = None
     power: float = 2.0
     padding: str | None = "reflect"
-    floor: float = 1.1920928955078125e-07
+    floor: float = FLOAT32_EPSILON
+    decibels: bool = False
 
     @property
     def window_samples(self) -> int:
@@ -88,7 +92,11 @@ class LogMel:
             power = spectrum.real.square() + spectrum.imag.square()
             if self.power != 2.0:
                 power = power ** (self.power / 2)
-            mel = torch.log(power @ filters + self.floor)
+            mel = power @ filters
+            if self.decibels:
+                mel = mel.clamp_(min=self.floor).log10_().mul_(10)
+            else:
+                mel = mel.add_(self.floor).log_()
             out[:, :, start : start + step] = mel.transpose(1, 2)
         return out
 
@@ -171,3 +179,85 @@ def _to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
         return 700 * (10 ** (mel / 2595) - 1)
     log_part = _SLANEY_HZ * np.exp((np.maximum(mel, _SLANEY_MEL) - _SLANEY_MEL) * _SLANEY_STEP)
     return np.where(mel < _SLANEY_MEL, mel * _SLANEY_HZ / _SLANEY_MEL, log_part)
+
+
+@dataclass(frozen=True)
+class KaldiFbank:
+    """Kaldi's log-mel filterbank energies (compute-fbank-feats without dither and energy row).
+
+    Each frame loses its mean, is pre-emphasised within itself, weighted by the window and
+    transformed at the next power of two; the natural log of max(mel, float32's epsilon) follows.
+    Frame k starts at sample k * hop and nothing is padded (snip_edges).
+
+    Attributes
+    ----------
+    sample_rate, n_mels : in Hz; number of filters, triangles on the mel axis
+    f_min, f_max : lowest and highest edge in Hz
+    length, hop : of frames, in samples
+    window : "povey" (symmetric Hann to the power 0.85) or "hanning" (symmetric Hann)
+    preemphasis : share of the preceding sample that is subtracted
+    """
+
+    sample_rate: int = 16000
+    n_mels: int = 128
+    f_min: float = 20.0
+    f_max: float = 8000.0
+    length: int = 400
+    hop: int = 160
+    window: str = "povey"
+    preemphasis: float = 0.97
+
+    def columns(self, n_samples: int) -> int:
+        """Frames of a sound of `n_samples`."""
+        return 1 + (n_samples - self.length) // self.hop
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) float32 -> (n_sounds, columns(n_samples), n_mels) float32.
+
+        The scale of the audio matters: Kaldi's own range is that of 16-bit integers.
+
+        Raises
+        ------
+        ValueError
+            The sound is shorter than a frame.
+        """
+        n_sounds, n_samples = audio.shape
+        if n_samples < self.length:
+            raise ValueError(f"{n_samples} samples are too short; expected at least {self.length}")
+        window, filters = _kaldi_tables(self, audio.device)
+        frames = audio.unfold(-1, self.length, self.hop)
+        out = audio.new_empty(n_sounds, frames.shape[1], self.n_mels)
+        step = max(1, _MAX_FRAMES // n_sounds)
+        for start in range(0, frames.shape[1], step):
+            piece = frames[:, start : start + step]
+            # In float64 the mean of a constant frame is exact, so that nothing of it remains.
+            piece = piece - piece.mean(-1, keepdim=True, dtype=torch.float64).float()
+            before = torch.cat((piece[..., :1], piece[..., :-1]), dim=-1)
+            piece = (piece - self.preemphasis * before) * window
+            spectrum = torch.fft.rfft(piece, n=2 * (len(filters) - 1))
+            power = spectrum.real.square() + spectrum.imag.square()
+            out[:, start : start + step] = (power @ filters).clamp_(min=FLOAT32_EPSILON).log_()
+        return out
+
+
+@functools.lru_cache(maxsize=8)
+def _kaldi_tables(spec: KaldiFbank, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The window (length,) and filters (n_fft // 2 + 1, n_mels), float32 on `device`."""
+    with torch.inference_mode(False):
+        window = torch.hann_window(spec.length, periodic=False, dtype=torch.float64)
+        window = window**0.85 if spec.window == "povey" else window
+        filters = torch.from_numpy(_kaldi_filters(spec))
+        return window.to(device, torch.float32), filters.to(device, torch.float32)
+
+
+def _kaldi_filters(spec: KaldiFbank) -> np.ndarray:
+    """Triangles linear in mel (1127 ln(1 + f / 700)), float64 (n_fft // 2 + 1, n_mels)."""
+    n_fft = 1 << (spec.length - 1).bit_length()
+    hz = np.array([spec.f_min, spec.f_max])
+    low, high = 1127 * np.log1p(hz / 700)
+    edges = np.linspace(low, high, spec.n_mels + 2)
+    bins = 1127 * np.log1p(np.arange(n_fft // 2 + 1) * spec.sample_rate / n_fft / 700)
+    slope = (bins[:, None] - edges) / (edges[1] - edges[0])
+    filters = np.clip(np.minimum(slope[:, :-2], -slope[:, 2:]), 0, None)
+    filters[-1] = 0  # Kaldi leaves the bin at half the sample rate out
+    return filters
