@@ -1,0 +1,341 @@
+"""A table as text: Markdown, CSV, LaTeX, HTML, and aligned columns for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from itertools import groupby
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of one cell; empty if there is nothing.
+
+    `best` of its column is printed bold; `shade` in [0, 1] is how strongly HTML colours it.
+    """
+
+    text: str = ""
+    best: bool = False
+    shade: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column: its name, a second line (its metric), and the group it stands in."""
+
+    name: str
+    unit: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; rows of one section follow each other."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what must be said with it; `name` is what its files are called."""
+
+    name: str
+    title: str
+    corner: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def score_cells(
+    values: Sequence[float | None],
+    *,
+    lower: bool = False,
+    texts: Sequence[str] = (),
+    decimals: int = 3,
+    shaded: bool = True,
+) -> list[Cell]:
+    """Cells of a column of scores, the best marked and all shaded from worst to best.
+
+    Values alike to `decimals` are equally good; where all are, none is the best.
+    """
+    texts = texts or ["" if value is None else f"{value:.{decimals}f}" for value in values]
+    goodness = [
+        None if value is None else round(-value if lower else value, decimals) for value in values
+    ]
+    known = [value for value in goodness if value is not None]
+    worst, best = min(known, default=0.0), max(known, default=0.0)
+    if worst == best:
+        return [Cell(text) for text in texts]
+    return [
+        Cell(text)
+        if value is None
+        else Cell(text, value == best, (value - worst) / (best - worst) if shaded else None)
+        for text, value in zip(texts, goodness, strict=True)
+    ]
+
+
+def transpose(table: Table, corner: str) -> Table:
+    """The table with rows and columns exchanged; groups of columns become sections of rows."""
+    rows = tuple(
+        Row(
+            " ".join(filter(None, (column.name, column.unit))),
+            tuple(row.cells[index] for row in table.rows),
+            column.group,
+        )
+        for index, column in enumerate(table.columns)
+    )
+    columns = tuple(Column(row.label, group=row.section) for row in table.rows)
+    return replace(table, corner=corner, columns=columns, rows=rows)
+
+
+def markdown(table: Table) -> str:
+    """GitHub's Markdown: heading, table, notes."""
+
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    def cell_text(cell: Cell) -> str:
+        text = _markdown_escape(cell.text) or MISSING
+        return f"**{text}**" if cell.best else text
+
+    heads = [
+        "<br>".join(_markdown_escape(part) for part in (c.group, c.name, c.unit) if part)
+        for c in table.columns
+    ]
+    lines = [line([table.corner, *heads]), "|---|" + "---:|" * len(heads)]
+    for section, rows in groupby(table.rows, key=lambda row: row.section):
+        if section:
+            lines.append(line([f"*{_markdown_escape(section)}*", *[""] * len(heads)]))
+        lines += [line([_markdown_escape(row.label), *map(cell_text, row.cells)]) for row in rows]
+    notes = "".join(f"\n- {_markdown_escape(note)}" for note in table.notes)
+    parts = [f"### {_markdown_escape(table.title)}", "\n".join(lines), notes.strip("\n")]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def csv_text(table: Table) -> str:
+    """The cells as they are printed, one head line; a column `section` where there are any."""
+    sections = any(row.section for row in table.rows)
+    heads = [" ".join(filter(None, (c.group, c.name, c.unit))) for c in table.columns]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*(["section"] if sections else []), table.corner, *heads])
+    for row in table.rows:
+        start = [row.section] if sections else []
+        writer.writerow([*start, row.label, *(cell.text for cell in row.cells)])
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    r"""A `table` float; the document needs ``\usepackage{booktabs}``."""
+    width = len(table.columns) + 1
+
+    def line(cells: Iterable[str]) -> str:
+        return " & ".join(cells) + r" \\"
+
+    def cell_text(cell: Cell) -> str:
+        text = _latex_escape(cell.text) or "--"
+        return rf"\textbf{{{text}}}" if cell.best else text
+
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_escape(table.title)}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
+    if any(column.group for column in table.columns):
+        spans, rules, start = [""], [], 2
+        for group, count in _group_widths(table.columns):
+            spans.append(rf"\multicolumn{{{count}}}{{c}}{{{_latex_escape(group)}}}")
+            if group:
+                rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
+            start += count
+        lines += [line(spans), " ".join(rules)]
+    lines.append(line([table.corner, *(_latex_escape(c.name) for c in table.columns)]))
+    if any(column.unit for column in table.columns):
+        lines.append(line(["", *(_latex_escape(c.unit) for c in table.columns)]))
+    for section, rows in groupby(table.rows, key=lambda row: row.section):
+        lines.append(r"\midrule")
+        if section:
+            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex_escape(section)}}}}} \\")
+        lines += [line([_latex_escape(r.label), *map(cell_text, r.cells)]) for r in rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\footnotesize {_latex_escape(note)}" for note in table.notes]
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def html(table: Table) -> str:
+    """A section with heading, table and notes; see `html_page`."""
+
+    def cell_html(cell: Cell) -> str:
+        shade = "" if cell.shade is None else f' style="--shade:{cell.shade:.2f}"'
+        text = escape(cell.text) or MISSING
+        return f"<td{shade}>{f'<b>{text}</b>' if cell.best else text}</td>"
+
+    lines = ["<section>", f"<h2>{escape(table.title)}</h2>"]
+    lines += ['<div class="wide"><table>', "<thead>"]
+    if any(column.group for column in table.columns):
+        spans = (
+            f'<th colspan="{count}"{" class=group" if group else ""}>{escape(group)}</th>'
+            for group, count in _group_widths(table.columns)
+        )
+        lines.append(f"<tr><th></th>{''.join(spans)}</tr>")
+    heads = (
+        f"<th>{escape(c.name)}{f'<small>{escape(c.unit)}</small>' if c.unit else ''}</th>"
+        for c in table.columns
+    )
+    lines += [f"<tr><th>{escape(table.corner)}</th>{''.join(heads)}</tr>", "</thead>", "<tbody>"]
+    for section, rows in groupby(table.rows, key=lambda row: row.section):
+        if section:
+            span = len(table.columns) + 1
+            lines.append(f'<tr class="section"><th colspan="{span}">{escape(section)}</th></tr>')
+        lines += [
+            f"<tr><th>{escape(row.label)}</th>{''.join(map(cell_html, row.cells))}</tr>"
+            for row in rows
+        ]
+    lines += ["</tbody>", "</table></div>"]
+    if table.notes:
+        lines += ["<ul>", *(f"<li>{escape(note)}</li>" for note in table.notes), "</ul>"]
+    return "\n".join([*lines, "</section>", ""])
+
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --best: #2a78d6; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
+  padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; }
+th { font-weight: 500; }
+th:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
+thead th { vertical-align: bottom; } thead tr:last-child th { border-bottom: 1px solid; }
+th.group { text-align: center; border-bottom: 1px solid var(--line); color: GrayText; }
+small { display: block; font-weight: 400; color: GrayText; font-size: .75rem; }
+tbody tr { border-bottom: 1px solid var(--line); }
+td { background: rgb(42 120 214 / calc(.45 * var(--shade, 0))); }
+tr.section th { padding-top: .8rem; font-style: italic; color: GrayText; }
+ul { color: GrayText; font-size: .85rem; padding-left: 1.2rem; max-width: 60rem; }
+summary { cursor: pointer; margin: 2.2rem 0 .6rem; }
+svg { margin: 1.5rem 0; max-width: 100%; height: auto; display: block; }
+"""
+
+
+def html_page(title: str, sections: Sequence[str]) -> str:
+    """A page that needs no other file."""
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{_STYLE}</style></head><body>",
+            f"<h1>{escape(title)}</h1>",
+            *sections,
+            "</body></html>",
+            "",
+        ]
+    )
+
+
+def terminal(table: Table, width: int = 100, corner: str = "Task") -> str:
+    """Aligned plain text, ``*`` marking the best.
+
+    A table too wide for `width` is transposed (its first column then headed `corner`), and one
+    that is still too wide is cut into blocks of columns.
+    """
+    blocks = [table] if _text_width(table) <= width else _blocks(transpose(table, corner), width)
+    parts = [table.title, *("\n".join(_aligned(block)) for block in blocks)]
+    if any(cell.best for row in table.rows for cell in row.cells):
+        parts.append("* best of its " + ("column" if blocks == [table] else "row"))
+    parts += ["\n".join(textwrap.wrap(note, width)) for note in table.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _aligned(table: Table) -> list[str]:
+    cells = [[_terminal_cell(cell) for cell in row.cells] for row in table.rows]
+    label_width = max(len(text) for text in (table.corner, *(row.label for row in table.rows)))
+    widths = [
+        max(len(text) for text in (column.name, column.unit, *(row[i] for row in cells)))
+        for i, column in enumerate(table.columns)
+    ]
+
+    def line(label: str, texts: Iterable[str]) -> str:
+        columns = (text.rjust(width) for text, width in zip(texts, widths, strict=True))
+        return "  ".join([label.ljust(label_width), *columns]).rstrip()
+
+    lines = []
+    if any(column.unit for column in table.columns):
+        lines += [
+            line("", (column.name for column in table.columns)),
+            line(table.corner, (column.unit for column in table.columns)),
+        ]
+    else:
+        lines.append(line(table.corner, (column.name for column in table.columns)))
+    lines.append("-" * max(map(len, lines)))
+    section = ""
+    for row, texts in zip(table.rows, cells, strict=True):
+        if row.section != section:
+            section = row.section
+            lines.append(f"[{section}]" if section else "")
+        lines.append(line(row.label, texts))
+    return lines
+
+
+def _terminal_cell(cell: Cell) -> str:
+    return (cell.text or MISSING) + ("*" if cell.best else " ")
+
+
+def _text_width(table: Table) -> int:
+    return max(len(line) for line in _aligned(table))
+
+
+def _blocks(table: Table, width: int) -> list[Table]:
+    """Tables of as many columns as fit, at least one."""
+    blocks, start = [], 0
+    while start < len(table.columns):
+        end = start + 1
+        while end < len(table.columns) and _text_width(_part(table, start, end + 1)) <= width:
+            end += 1
+        blocks.append(_part(table, start, end))
+        start = end
+    return blocks
+
+
+def _part(table: Table, start: int, end: int) -> Table:
+    rows = tuple(replace(row, cells=row.cells[start:end]) for row in table.rows)
+    return replace(table, columns=table.columns[start:end], rows=rows)
+
+
+def _group_widths(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    return [
+        (group, len(list(members))) for group, members in groupby(columns, key=lambda c: c.group)
+    ]
+
+
+def _markdown_escape(text: str) -> str:
+    return re.sub(r"([\\|*`<>\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "↓": r"$\downarrow$",
+    "†": r"$\dagger$",
+    "−": r"$-$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}
+
+
+def _latex_escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
