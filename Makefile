@@ -22,7 +22,7 @@ $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.t
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, not %s; type: make PYTHON=python3.11" % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch
-	$(INSTALL) -e '.[opensmile,kit,validator,test]'
+	$(INSTALL) -e '.[opensmile,formats,kit,validator,test]'
 	$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
 	@touch $@
 

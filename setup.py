@@ -1,11 +1,14 @@
 """Packaging; tested versions are in constraints.txt, tool settings in pyproject.toml."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
+
+PACKAGES = ("hear_plugins", "benchmark", "tasks", "results")
 
 # hear-eval-kit, hearvalidator and torchcrepe themselves pin dead versions, which setup.py cannot
 # override: requirements-nodeps.txt installs them, these extras bring what they really need.
 EXTRAS = {
     "opensmile": ["opensmile>=2.4"],
+    "formats": ["av>=12"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",
@@ -14,13 +17,14 @@ EXTRAS = {
         "pandas",
         "python-slugify",
         "pytorch-lightning==1.9.5",
+        "scikit-learn>=1.2",
         "sed_eval>=0.2.1",
         "setuptools<81",
         "torchinfo==1.8.0",
         "torchmetrics==1.9.0",
     ],
     "validator": ["tensorflow-cpu"],
-    "test": ["hypothesis", "mir_eval", "mypy", "pytest", "pytest-timeout", "ruff"],
+    "test": ["hypothesis", "mir_eval", "mypy", "pytest", "pytest-timeout", "ruff", "scikit-learn"],
 }
 
 setup(
@@ -29,14 +33,13 @@ setup(
     description="Audio-embedding models behind the HEAR API, and the benchmark that compares them",
     license="MIT",
     python_requires=">=3.10",
-    packages=["hear_plugins", "hear_plugins.networks", "benchmark", "tasks", "results"],
+    packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     package_data={"results": ["published/*.csv"]},
     entry_points={"console_scripts": ["hear-benchmark = benchmark.cli:main"]},
     install_requires=[
         "torch>=2.2",
         "numpy>=1.24",
         "scipy>=1.10",
-        "scikit-learn>=1.2",
         "soundfile>=0.12",
         "soxr>=0.3.5",
         "tqdm>=4.62",
