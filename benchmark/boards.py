@@ -24,7 +24,10 @@ _DOMAINS = ("speech", "environment", "music")
 
 
 class ModelKey(NamedTuple):
-    """What makes a row: the model with its options and weights, and who resampled its audio."""
+    """What makes a row: the model with its options and weights.
+
+    `resampler` is empty unless one task's audio came to the model in more than one way.
+    """
 
     model: str
     resampler: str
@@ -104,10 +107,14 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
 
 def _board(group: Sequence[Record]) -> Board:
+    ways: dict[tuple[str, TaskKey], set[str]] = defaultdict(set)
+    for record in group:
+        ways[record.model, _task_key(record)].add(_resampler(record))
+    several = {model for (model, _), resamplers in ways.items() if len(resamplers) > 1}
     records: dict[tuple[ModelKey, TaskKey], Record] = {}
     for record in sorted(group, key=lambda record: record.date):
-        model = ModelKey(record.model, record.resampler)
-        records[model, TaskKey(record.task_folder, record.task_hash)] = record
+        model = ModelKey(record.model, _resampler(record) if record.model in several else "")
+        records[model, _task_key(record)] = record
     models = _model_names({model: record for (model, _), record in records.items()})
     tasks = {task: record for (_, task), record in records.items()}
     names = _task_names(tasks)
@@ -126,6 +133,15 @@ def _board(group: Sequence[Record]) -> Board:
     )
 
 
+def _task_key(record: Record) -> TaskKey:
+    return TaskKey(record.task_folder, record.task_hash)
+
+
+def _resampler(record: Record) -> str:
+    """Its name without the rate it started from, which is the task's."""
+    return record.resampler.partition(" from ")[0]
+
+
 def _domain(record: Record) -> tuple[int, str]:
     known = record.domain in _DOMAINS
     return (_DOMAINS.index(record.domain) if known else len(_DOMAINS), record.domain)
@@ -136,9 +152,10 @@ def _model_names(models: Mapping[ModelKey, Record]) -> dict[ModelKey, str]:
         models,
         [
             lambda record: record.module.rpartition(".")[2],
+            lambda record: record.module.rpartition(".")[0],
             lambda record: " ".join(f"{k}={v}" for k, v in sorted(record.options.items())),
             lambda record: str(record.weights.get("file", "")),
-            lambda record: record.resampler,
+            _resampler,
             lambda record: record.model.rpartition("-")[2],
         ],
     )

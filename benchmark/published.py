@@ -31,57 +31,41 @@ def metric_title(metric: str) -> str:
 
 @dataclass(frozen=True)
 class HearTask:
-    """One of HEAR's 19 tasks: published spelling, leaderboard column, folders, main metric."""
+    """One of HEAR's 19 tasks: published spelling, leaderboard column, main metric, folders."""
 
     name: str
     column: str
     metric: str
-    domain: str
     folders: tuple[str, ...]  # the score of a task in two folders is the mean of both
 
 
-def _task(name: str, column: str, metric: str, domain: str, *folders: str) -> HearTask:
-    return HearTask(name, column, metric, domain, folders)
+def _task(name: str, column: str, metric: str, *folders: str) -> HearTask:
+    return HearTask(name, column, metric, folders)
 
 
-_ENV, _MUSIC, _SPEECH = "environment", "music", "speech"
 _BEEHIVE = ("beehive_states_fold0-v2-full", "beehive_states_fold1-v2-full")
-_ONSET_200, _ONSET_50 = "event_onset_200ms_fms", "event_onset_50ms_fms"
+_ACC, _ONSET_200, _ONSET_50 = "top1_acc", "event_onset_200ms_fms", "event_onset_50ms_fms"
 _GTZAN_MS = "tfds_gtzan_music_speech-1.0.0-full"
 _TASKS = (
-    _task("beehive_states", "Beehive", "aucroc", _ENV, *_BEEHIVE),
-    _task("beijing_opera", "Beijing Opera", "top1_acc", _MUSIC, "beijing_opera-v1.0-hear2021-full"),
-    _task("crema_d", "CREMA-D", "top1_acc", _SPEECH, "tfds_crema_d-1.0.0-full"),
-    _task("dcase2016_task2", "DCASE 2016", _ONSET_200, _ENV, "dcase2016_task2-hear2021-full"),
-    _task("esc50", "ESC-50", "top1_acc", _ENV, "esc50-v2.0.0-full"),
-    _task("fsd50k", "FSD50K", "mAP", _ENV, "fsd50k-v1.0-full"),
-    _task("gtzan_genre", "GTZAN Genre", "top1_acc", _MUSIC, "tfds_gtzan-1.0.0-full"),
-    _task("gtzan_music_speech", "GTZAN Music/Speech", "top1_acc", _MUSIC, _GTZAN_MS),
-    _task("gunshot_triangulation", "Gunshot", "top1_acc", _ENV, "gunshot_triangulation-v1.0-full"),
-    _task("libricount", "Libricount", "top1_acc", _SPEECH, "libricount-v1.0.0-hear2021-full"),
-    _task("maestro_5h", "Maestro 5h", _ONSET_50, _MUSIC, "maestro-v3.0.0-5h"),
-    _task("mridangam_stroke", "Mridangam Stroke", "top1_acc", _MUSIC, "mridangam_stroke-v1.5-full"),
-    _task("mridangam_tonic", "Mridangam Tonic", "top1_acc", _MUSIC, "mridangam_tonic-v1.5-full"),
-    _task("nsynth_pitch_50h", "NSynth Pitch 50h", "pitch_acc", _MUSIC, "nsynth_pitch-v2.2.3-50h"),
-    _task("nsynth_pitch_5h", "NSynth Pitch 5h", "pitch_acc", _MUSIC, "nsynth_pitch-v2.2.3-5h"),
-    _task(
-        "speech_commands_5h", "Speech commands 5h", "top1_acc", _SPEECH, "speech_commands-v0.0.2-5h"
-    ),
-    _task(
-        "speech_commands_full",
-        "Speech commands full",
-        "top1_acc",
-        _SPEECH,
-        "speech_commands-v0.0.2-full",
-    ),
-    _task("vocal_imitation", "Vocal Imitation", "mAP", _SPEECH, "vocal_imitation-v1.1.3-full"),
-    _task(
-        "vox_lingua_top10",
-        "VoxLingua107 top 10",
-        "top1_acc",
-        _SPEECH,
-        "vox_lingua_top10-hear2021-full",
-    ),
+    _task("beehive_states", "Beehive", "aucroc", *_BEEHIVE),
+    _task("beijing_opera", "Beijing Opera", _ACC, "beijing_opera-v1.0-hear2021-full"),
+    _task("crema_d", "CREMA-D", _ACC, "tfds_crema_d-1.0.0-full"),
+    _task("dcase2016_task2", "DCASE 2016", _ONSET_200, "dcase2016_task2-hear2021-full"),
+    _task("esc50", "ESC-50", _ACC, "esc50-v2.0.0-full"),
+    _task("fsd50k", "FSD50K", "mAP", "fsd50k-v1.0-full"),
+    _task("gtzan_genre", "GTZAN Genre", _ACC, "tfds_gtzan-1.0.0-full"),
+    _task("gtzan_music_speech", "GTZAN Music/Speech", _ACC, _GTZAN_MS),
+    _task("gunshot_triangulation", "Gunshot", _ACC, "gunshot_triangulation-v1.0-full"),
+    _task("libricount", "Libricount", _ACC, "libricount-v1.0.0-hear2021-full"),
+    _task("maestro_5h", "Maestro 5h", _ONSET_50, "maestro-v3.0.0-5h"),
+    _task("mridangam_stroke", "Mridangam Stroke", _ACC, "mridangam_stroke-v1.5-full"),
+    _task("mridangam_tonic", "Mridangam Tonic", _ACC, "mridangam_tonic-v1.5-full"),
+    _task("nsynth_pitch_50h", "NSynth Pitch 50h", "pitch_acc", "nsynth_pitch-v2.2.3-50h"),
+    _task("nsynth_pitch_5h", "NSynth Pitch 5h", "pitch_acc", "nsynth_pitch-v2.2.3-5h"),
+    _task("speech_commands_5h", "Speech commands 5h", _ACC, "speech_commands-v0.0.2-5h"),
+    _task("speech_commands_full", "Speech commands full", _ACC, "speech_commands-v0.0.2-full"),
+    _task("vocal_imitation", "Vocal Imitation", "mAP", "vocal_imitation-v1.1.3-full"),
+    _task("vox_lingua_top10", "VoxLingua107 top 10", _ACC, "vox_lingua_top10-hear2021-full"),
 )
 HEAR_TASKS: Mapping[str, HearTask] = {task.name: task for task in _TASKS}
 

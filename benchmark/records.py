@@ -21,6 +21,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from scipy.special import stdtrit
 
+from tasks.entries import DEMO_ENTRIES, ENTRIES
+
 SCHEMA = 1
 
 
@@ -139,7 +141,8 @@ def make_record(
         Content of `embedding.json`: `model`, `module`, `options`, `weights`, `embedding_size`,
         `hop_ms`, `resampler`, `task_hash`, `seconds`, `audio_seconds`, `versions`, `machine`.
     task
-        Content of `task_metadata.json`; `domain` and `demo` are optional keys there.
+        Content of `task_metadata.json`; the domain, and whether it is a demo task, follow from the
+        name where `tasks.entries` knows it.
     settings
         Options of the protocol, only those that can change a score.
     seconds
@@ -155,11 +158,11 @@ def make_record(
         A key is missing or of the wrong kind.
     """
     runs = {
-        name: run
-        for name, run in result.items()
-        if name != "aggregated_scores" and isinstance(run, Mapping) and "test_score" in run
+        run_name: run
+        for run_name, run in result.items()
+        if run_name != "aggregated_scores" and isinstance(run, Mapping) and "test_score" in run
     }
-    evaluation = _get(task, "evaluation", "task_metadata.json")
+    name = _get(task, "task_name", "task_metadata.json")
     return parse_record(
         {
             "schema": SCHEMA,
@@ -177,11 +180,11 @@ def make_record(
                     "audio_seconds",
                 )
             },
-            "task": _get(task, "task_name", "task_metadata.json"),
+            "task": name,
             "task_version": _get(task, "version", "task_metadata.json"),
             "task_mode": _get(task, "mode", "task_metadata.json"),
-            "domain": task.get("domain", ""),
-            "demo": task.get("demo", False),
+            "domain": ENTRIES[name].domain if name in ENTRIES else "",
+            "demo": any(name == entry.name for entry in DEMO_ENTRIES),
             "embedding_type": _get(task, "embedding_type", "task_metadata.json"),
             "prediction_type": _get(task, "prediction_type", "task_metadata.json"),
             "protocol": protocol,
@@ -189,22 +192,22 @@ def make_record(
             "settings": dict(settings),
             "seeds": list(seeds),
             "runs_are": runs_are or ("folds" if len(runs) > 1 else "split"),
-            "primary_metric": evaluation[0],
+            "primary_metric": _get(task, "evaluation", "task_metadata.json")[0],
             "scores": {
-                name: {
+                run_name: {
                     key.removeprefix("test_"): _defined(value)
                     for key, value in run.items()
                     if key.startswith("test_") and key not in ("test_loss", "test_score")
                 }
-                for name, run in runs.items()
+                for run_name, run in runs.items()
             },
             "training": {
-                name: {
+                run_name: {
                     key: _defined(run[key])
                     for key in ("validation_score", "epoch", "time_in_min", "test_loss")
                     if key in run
                 }
-                for name, run in runs.items()
+                for run_name, run in runs.items()
             },
             # The kit prints functions with their address, which differs in every process.
             "hparams": {

@@ -92,7 +92,7 @@ def make_tables(
     return [out_dir / name for name in contents]
 
 
-def report(records: Iterable[Record], width: int = 100) -> str:
+def terminal_table(records: Iterable[Record], width: int = 100) -> str:
     """The summary tables as plain text for a terminal."""
     return "\n".join(terminal(summary_table(board), width) for board in boards(records))
 
@@ -194,7 +194,7 @@ def model_table(board: Board) -> Table:
             _weights(records[0]),
             str(records[0].weights.get("licence", "")),
             " ".join(f"{key}={value}" for key, value in sorted(records[0].options.items())),
-            records[0].resampler,
+            ", ".join(sorted({record.resampler for record in records})),
             str(records[0].embedding_size),
             ", ".join(hops),
             f"{audio / embedding:.1f}" if embedding else "",
