@@ -489,6 +489,7 @@ def _about(
         "device": str(model.device),
         "batch_clips": stream.batch_clips,
         "task": task.path.name,
+        "task_name": task.name,
         "task_hash": task_hash,
         "resampler": _resampler(task, model.sample_rate, keep_dir),
         "models_in_run": models_in_run,

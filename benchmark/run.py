@@ -1,0 +1,192 @@
+"""The main job: models x tasks -> embeddings -> scores -> records.
+
+Every stage keeps what it has finished, so the same call after an interruption goes on where it
+was. A model or task that fails does not stop the others: the failure is said when it happens and
+listed in the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.embed import embed
+from benchmark.errors import DiskFullError, UserError
+from benchmark.evaluate import evaluate
+from benchmark.hear_protocol import HearOptions
+from benchmark.models import LoadedModel, ModelSpec, load_model
+from benchmark.progress import progress_bar
+from benchmark.store import finished_embeddings, read_info
+from tasks.folder import TaskFolder, near_names
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What a job made.
+
+    Attributes
+    ----------
+    embeddings, records
+        Folders of complete embeddings, files of result records.
+    failures
+        One line for each model or task that could not be finished.
+    """
+
+    embeddings: list[Path] = field(default_factory=list)
+    records: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def run(
+    specs: Sequence[ModelSpec],
+    tasks: Sequence[TaskFolder],
+    out: Path,
+    *,
+    device: str,
+    engine: str,
+    hear: HearOptions,
+    say: Say,
+) -> Outcome:
+    """Embed and evaluate every task with every model.
+
+    Raises
+    ------
+    DiskFullError
+        Nothing else can go on then; what is finished is kept.
+    """
+    outcome = Outcome()
+    models = _load_models(specs, device, say, outcome)
+    # Task by task, so that the first scores come early and a mistake shows soon.
+    for task in tasks:
+        made = _embed_task(models, task, out, say, outcome)
+        _evaluate_folders(made, out, engine, hear, say, outcome)
+    return outcome
+
+
+def embed_all(
+    specs: Sequence[ModelSpec],
+    tasks: Sequence[TaskFolder],
+    out: Path,
+    *,
+    device: str,
+    say: Say,
+) -> Outcome:
+    """Embed every task with every model; see `run`."""
+    outcome = Outcome()
+    models = _load_models(specs, device, say, outcome)
+    for task in tasks:
+        _embed_task(models, task, out, say, outcome)
+    return outcome
+
+
+def evaluate_all(
+    out: Path,
+    *,
+    modules: Sequence[str],
+    tasks: Sequence[str],
+    engine: str,
+    hear: HearOptions,
+    say: Say,
+) -> Outcome:
+    """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
+
+    Raises
+    ------
+    UserError
+        There are none, or none of a module or task that is named.
+    """
+    chosen = []
+    there: dict[str, set[str]] = {"model": set(), "task": set()}
+    for folder in finished_embeddings(out):
+        info = read_info(folder) or {}
+        names = {
+            "model": {info["module"], info["model"]},
+            "task": {info["task"], info["task_name"]},
+        }
+        for kind in there:
+            there[kind] |= names[kind]
+        if names["model"] & set(modules or names["model"]) and names["task"] & set(
+            tasks or names["task"]
+        ):
+            chosen.append(folder)
+    for kind, wanted in (("model", modules), ("task", tasks)):
+        for name in wanted:
+            if name not in there[kind]:
+                raise UserError(
+                    f"{out}: no embeddings of {kind} {name!r}{near_names(name, there[kind])};"
+                    f" there: {', '.join(sorted(there[kind])) or 'none'}"
+                )
+    if not chosen:
+        raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
+    outcome = Outcome(embeddings=chosen)
+    _evaluate_folders(chosen, out, engine, hear, say, outcome)
+    return outcome
+
+
+def _load_models(
+    specs: Sequence[ModelSpec], device: str, say: Say, outcome: Outcome
+) -> list[LoadedModel]:
+    models = []
+    for spec in specs:
+        try:
+            models.append(load_model(spec, device))
+        except UserError as error:
+            _fail(str(error), say, outcome)
+    return models
+
+
+def _embed_task(
+    models: Sequence[LoadedModel], task: TaskFolder, out: Path, say: Say, outcome: Outcome
+) -> list[Path]:
+    made = []
+    for embedded in embed(models, [task], out, on_failure=lambda line: _fail(line, say, outcome)):
+        made.append(embedded.path)
+        seconds = embedded.info["seconds"]
+        say(
+            f"embedded  {embedded.model.name}  {task.path.name}:"
+            f" {embedded.info['audio_seconds']:.0f} s of audio in {seconds['total']:.1f} s"
+        )
+    outcome.embeddings += made
+    return made
+
+
+def _evaluate_folders(
+    folders: Sequence[Path],
+    out: Path,
+    engine: str,
+    hear: HearOptions,
+    say: Say,
+    outcome: Outcome,
+) -> None:
+    for folder in folders:
+        name = f"{folder.parent.name}  {folder.name}"
+        try:
+            with progress_bar(f"evaluating {name}", total=1.0, unit="") as advance:
+                record = evaluate(folder, out, engine, hear, _absolute(advance))
+        except DiskFullError:
+            raise
+        except UserError as error:
+            _fail(f"{name}: {error}", say, outcome)
+            continue
+        outcome.records.append(record)
+        say(f"evaluated {name}")
+
+
+def _absolute(advance: Callable[..., None]) -> Callable[[float, str], None]:
+    """A progress bar's steps from the part of the work that is done, 0 to 1."""
+    done = 0.0
+
+    def on_progress(part: float, _text: str) -> None:
+        nonlocal done
+        advance(part - done)
+        done = part
+
+    return on_progress
+
+
+def _fail(line: str, say: Say, outcome: Outcome) -> None:
+    outcome.failures.append(line)
+    say(f"failed: {line}")
