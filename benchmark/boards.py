@@ -73,16 +73,6 @@ class Board:
         parts += [self.protocol, self.engine, *(f"{k}-{v}" for k, v in self.settings.items())]
         return re.sub(r"[^A-Za-z0-9_.-]+", "_", "-".join(parts))
 
-    @property
-    def notes(self) -> list[str]:
-        """What must be said under every table of the board."""
-        notes = [DEMO_NOTE] if self.demo else []
-        if any(record.random_weights for record in self.records.values()):
-            notes.append(RANDOM_NOTE)
-        if self.replaced:
-            notes.append(f"{self.replaced} older records of the same jobs are left out.")
-        return notes
-
     def of_task(self, task: TaskKey) -> list[Record]:
         """Records of a task in the order of the models."""
         return [self.records[model, task] for model in self.models if (model, task) in self.records]
@@ -104,6 +94,14 @@ def boards(records: Iterable[Record]) -> list[Board]:
         settings = json.dumps(record.settings, sort_keys=True)
         groups[record.demo, record.protocol, record.engine, settings].append(record)
     return [_board(group) for _, group in sorted(groups.items())]
+
+
+def notes_on(records: Sequence[Record]) -> list[str]:
+    """What must be said under a table of these records."""
+    notes = [DEMO_NOTE] if any(record.demo for record in records) else []
+    if any(record.random_weights for record in records):
+        notes.append(RANDOM_NOTE)
+    return notes
 
 
 def _board(group: Sequence[Record]) -> Board:

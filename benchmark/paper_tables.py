@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from benchmark.boards import RANDOM_NOTE, Board, ModelKey
+from benchmark.boards import Board, ModelKey
 from benchmark.published import (
     HEAR_TASKS,
     LEADERBOARD,
@@ -184,7 +184,7 @@ def _paper_table(board: Board, layout: Layout) -> Table | None:
         names = list(dict.fromkeys(e.model for e in of_section))
         cells = _marked([_printed(name, of_section, layout) for name in names], formats)
         rows += [Row(name, row, section) for name, row in zip(names, cells, strict=True)]
-    notes = [_NOTE, source.note, *(note for note in board.notes if note != RANDOM_NOTE)]
+    notes = [_NOTE, source.note]
     if any(record.random_weights for record in board.records.values()):
         notes.append("Models with random weights are left out.")
     for (model, scores), row in zip(own.items(), _marked([*own.values()], formats), strict=True):

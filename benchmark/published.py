@@ -176,8 +176,13 @@ SAME_MODELS: tuple[SameModel, ...] = (
     SameModel(
         "BYOL-S",
         "hear_plugins.hybrid_byol_s_cvt",
-        ("Hybrid BYOL-S/CvT", "Hybrid BYOL-S/CvT window/hop 1s/50ms"),
+        (
+            "Hybrid BYOL-S/CvT alpha:beta 1:1",
+            "Hybrid BYOL-S/CvT",
+            "Hybrid BYOL-S/CvT window/hop 1s/50ms",
+        ),
         _CVT,
+        note="The paper prints its FSD50K as 50.2 and as 52.0; its average is that of 50.2.",
     ),
     SameModel(
         "MATPAC",

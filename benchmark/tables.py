@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmark.boards import Board, boards
+from benchmark.boards import Board, boards, notes_on
 from benchmark.errors import UserError
 from benchmark.paper_tables import paper_tables
 from benchmark.plots import score_plot
@@ -108,7 +108,9 @@ def summary_table(board: Board) -> Table:
         values.append([spread.mean if spread else None for spread in spreads])
         if metric not in UNBOUNDED and None not in values[-1]:
             averaged.append(len(values) - 1)
-    notes = board.notes
+    notes = notes_on(list(board.records.values()))
+    if board.replaced:
+        notes.append(f"{board.replaced} older records of the same jobs are left out.")
     cells = [
         score_cells(column, lower=head.unit.endswith("↓"))
         for column, head in zip(values, columns, strict=True)
@@ -155,7 +157,7 @@ def detail_tables(board: Board) -> list[Table]:
             for m in metrics
         ]
         cells.append([Cell(_runs(record)) for record in records])
-        notes = board.notes
+        notes = notes_on(records)
         if any(len(record.scores) > 1 for record in records):
             notes.append(
                 "Mean ± half width of the 95 % interval (Student t), in brackets the standard "
