@@ -20,10 +20,11 @@ test: $(VENV)/installed
 # torch first and alone: a package that only asks for "torch" then keeps this one.
 $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, not %s; type: make PYTHON=python3.11" % sys.version.split()[0])'
-	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) torch
-	$(INSTALL) -e '.[opensmile,formats,kit,validator,test]'
-	$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
+	@echo "Installing into $(VENV): some minutes, and about 4 GB"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) torch
+	@$(INSTALL) -e '.[opensmile,formats,kit,validator,test]'
+	@$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
 	@touch $@
 
 clean:

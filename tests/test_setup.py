@@ -96,4 +96,5 @@ try:
 finally:
     assert not set({heavy!r}) & set(sys.modules), set({heavy!r}) & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
