@@ -232,7 +232,7 @@ def _plot(board: Board) -> str:
             tasks[f"{name} {metric}"] = [
                 board.spread(model, task, metric) for model in board.models
             ]
-    return score_plot(list(board.models.values()), tasks)
+    return score_plot(list(board.models.values()), tasks) if tasks else ""
 
 
 def _with_interval(spread: Spread) -> str:

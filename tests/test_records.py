@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from made_up_records import made_up
 from scipy import stats
 
+from benchmark import machine
 from benchmark.records import (
     SCHEMA,
     Record,
@@ -313,3 +315,33 @@ def test_random_weights_are_known_by_the_provenance() -> None:
 def test_parse_record_takes_its_own_json() -> None:
     record = made_up(scores={"mAP": [0.1, None, 0.3]})
     assert parse_record(record_json(record)) == record
+
+
+def test_machine_and_versions_are_json() -> None:
+    described = machine.describe_machine()
+    assert described == json.loads(json.dumps(described))
+    assert described["cpu"] and described["cores"] >= 1
+    versions = machine.package_versions(["numpy", "no-such-package"])
+    assert set(versions) == {"python", "numpy"}
+
+
+def test_commit_is_only_that_of_a_checkout_of_this_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment in somebody else's repository holds our files, but does not track them."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "theirs.txt").touch()
+    subprocess.run([*git, "add", "theirs.txt"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "theirs"], check=True)
+    ours = tmp_path / "benchmark" / "machine.py"
+    ours.parent.mkdir()
+    ours.touch()
+    monkeypatch.setattr(machine, "__file__", str(ours))
+    assert machine.git_commit() is None
+    subprocess.run([*git, "add", "benchmark"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "ours"], check=True)
+    commit = machine.git_commit()
+    assert commit and len(commit) == 40
+    ours.write_text("changed")
+    assert machine.git_commit() == f"{commit}+changes"
