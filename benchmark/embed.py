@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
@@ -121,24 +122,23 @@ def _embed_task(
         for model in models
     }
     todo = {model.slug: model for model in models if read_info(folders[model.slug]) is None}
-    with ExitStack() as stores:
-        streams = []
+    with ExitStack() as closing:
+        pairs = []
         for slug, model in todo.items():
             try:
                 with clock.model(slug):
                     probe(model, task.embedding_type)
                 size = model.embedding_size(task.embedding_type)
                 store = EmbeddingStore(folders[slug], task, size)
-                stores.callback(store.close)
-                streams.append(_Stream(model, task, store, clock, batch_clips))
+                closing.callback(store.close)
+                if task.embedding_type == "scene":  # how many frames events have is not known yet
+                    check_disk(folders[slug], 4 * size * store.missing())
+                pairs.append((model, store))
             except UserError as error:
                 fail(error)
-        if streams:
-            _drive(streams, task, out / "audio", clock, fail)
-        for stream in streams:
-            if not stream.failed:
-                about = _about(stream, task, task_hash, out / "audio", len(streams))
-                stream.store.finish({**about, **stream.stats()})
+        for stream in _drive(pairs, task, out / "audio", batch_clips, clock, fail):
+            about = _about(stream, task, task_hash, out / "audio", len(pairs))
+            stream.store.finish({**about, **stream.stats()})
     return [
         EmbeddedTask(folders[model.slug], model, task, info)
         for model in models
@@ -147,11 +147,57 @@ def _embed_task(
 
 
 def _drive(
-    streams: Sequence[_Stream], task: TaskFolder, keep_dir: Path, clock: _Clock, fail: Fail
-) -> None:
-    """Lead every clip that streams lack, read once, through those streams."""
-    order = final_order(task)
-    lacking = {
+    pairs: Sequence[tuple[LoadedModel, EmbeddingStore]],
+    task: TaskFolder,
+    keep_dir: Path,
+    batch_clips: int | None,
+    clock: _Clock,
+    fail: Fail,
+) -> list[_Stream]:
+    """Lead every clip that models lack, read once, through them; the streams that did not fail."""
+    workers = min(MAX_READERS, os.cpu_count() or 1)
+    seconds = task.sample_duration or READ_SECONDS
+    chunk = max(1, min(READ_CLIPS, int(READ_SECONDS / seconds)))
+    with (
+        progress_bar(task.path.name, sum(store.missing() for _, store in pairs)) as advance,
+        ThreadPoolExecutor(1) as writer,
+        ThreadPoolExecutor(workers) as readers,
+    ):
+        streams = [
+            _Stream(model, task, store, clock, writer, advance, batch_clips)
+            for model, store in pairs
+        ]
+
+        def each(action: Callable[[_Stream], None]) -> None:
+            for stream in list(streams):
+                try:
+                    action(stream)
+                except UserError as error:
+                    streams.remove(stream)
+                    fail(error)
+
+        def read(clips: Sequence[_Clip]) -> list[_Read]:
+            return [(clip, _read(task, clip, keep_dir, clock)) for clip in clips]
+
+        lacking = _lacking(streams, final_order(task))
+        clips = list(chain(*lacking.values()))
+        chunks = (clips[i : i + chunk] for i in range(0, len(clips), chunk))
+        ahead = _ahead(readers, read, chunks, workers + 2, clock)
+        for split in task.splits:
+            for clip, audio in islice(ahead, len(lacking[split])):
+                each(partial(_Stream.take, clip=clip, audio=audio))
+                if not streams:
+                    return []
+            each(partial(_Stream.finish_split, split=split))
+        each(_Stream.wait)
+    return streams
+
+
+def _lacking(
+    streams: Sequence[_Stream], order: Mapping[str, Sequence[str]]
+) -> dict[str, list[_Clip]]:
+    """Clips of every split that a model lacks, with the rates at which they are lacking."""
+    return {
         split: [
             _Clip(split, position, filename, rates)
             for position, filename in enumerate(files)
@@ -159,43 +205,6 @@ def _drive(
         ]
         for split, files in order.items()
     }
-    steps = sum(len(files) - s.start[split] for s in streams for split, files in order.items())
-    seconds = task.sample_duration or READ_SECONDS
-    chunk = max(1, min(READ_CLIPS, int(READ_SECONDS / seconds)))
-
-    def read(clips: Sequence[_Clip]) -> list[tuple[_Clip, dict[int, Samples]]]:
-        return [(clip, _read(task, clip, keep_dir, clock)) for clip in clips]
-
-    def attempt(stream: _Stream, action: Callable[..., None], *arguments: Any) -> None:
-        if stream.failed:
-            return
-        try:
-            action(*arguments)
-        except UserError as error:
-            stream.failed = True
-            fail(error)
-
-    workers = min(MAX_READERS, os.cpu_count() or 1)
-    with (
-        progress_bar(task.path.name, steps) as advance,
-        ThreadPoolExecutor(1) as writer,
-        ThreadPoolExecutor(workers) as readers,
-    ):
-        clips = list(chain(*lacking.values()))
-        chunks = (clips[i : i + chunk] for i in range(0, len(clips), chunk))
-        ahead = _ahead(readers, read, chunks, workers + 2, clock)
-        for stream in streams:
-            stream.open(writer, advance)
-        for split in order:
-            for clip, audio in islice(ahead, len(lacking[split])):
-                for stream in streams:
-                    attempt(stream, stream.take, clip, audio)
-                if all(stream.failed for stream in streams):
-                    return
-            for stream in streams:
-                attempt(stream, stream.finish_split, split)
-        for stream in streams:
-            attempt(stream, stream.wait)
 
 
 @dataclass(frozen=True)
@@ -206,6 +215,9 @@ class _Clip:
     position: int
     filename: str
     rates: set[int]
+
+
+_Read = tuple[_Clip, dict[int, Samples]]
 
 
 class _Stream:
@@ -221,28 +233,24 @@ class _Stream:
         task: TaskFolder,
         store: EmbeddingStore,
         clock: _Clock,
+        writer: ThreadPoolExecutor,
+        advance: Callable[..., None],
         batch_clips: int | None,
     ) -> None:
         self.model = model
         self.store = store
-        self.failed = False
         self.start = {split: store.clips_done(split) for split in task.splits}
         self._task = task
         self._clock = clock
+        self._writer = writer
+        self._advance = advance
+        self._writing: Future[None] | None = None
         self.batch_clips = batch_clips
         self._cap = sys.maxsize  # clips that fit into memory, as far as is known
         self._batch: list[tuple[_Clip, Samples]] = []
         self._before = dict(store.stats)  # of earlier runs that were interrupted
         self._audio_seconds = 0.0
         self._hop_ms: float | None = self._before.get("hop_ms")
-        if task.embedding_type == "scene":
-            clips = sum(len(files) - self.start[s] for s, files in final_order(task).items())
-            check_disk(store.folder, 4 * model.embedding_size("scene") * clips)
-
-    def open(self, writer: ThreadPoolExecutor, advance: Callable[..., None]) -> None:
-        self._writer = writer
-        self._advance = advance
-        self._writing: Future[None] | None = None
 
     def take(self, clip: _Clip, audio: Mapping[int, Samples]) -> None:
         """Add the next clip, unless it is stored; embed the batch when it is full."""
@@ -438,11 +446,11 @@ class _Clock:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    read: Callable[[Sequence[_Clip]], list[tuple[_Clip, dict[int, Samples]]]],
+    read: Callable[[Sequence[_Clip]], list[_Read]],
     chunks: Iterator[list[_Clip]],
     depth: int,
     clock: _Clock,
-) -> Iterator[tuple[_Clip, dict[int, Samples]]]:
+) -> Iterator[_Read]:
     """Clips with their audio, in order, while up to `depth` chunks are read ahead."""
     reading = deque(pool.submit(read, chunk) for chunk in islice(chunks, depth))
     while reading:

@@ -353,10 +353,13 @@ def _distribution_version(module: str) -> str | None:
     """Name and version of the installed distribution that a module belongs to, if any."""
     top = module.partition(".")[0]
     try:
-        return f"{top} {metadata.version(top)}"
+        found = metadata.distribution(top)
     except metadata.PackageNotFoundError:
         names = metadata.packages_distributions().get(top)  # slow: reads every distribution
-    return f"{names[0]} {metadata.version(names[0])}" if names else None
+        if not names:
+            return None
+        found = metadata.distribution(names[0])
+    return f"{found.metadata['Name']} {found.version}"
 
 
 def _canonical(identity: Mapping[str, Any], spec: ModelSpec) -> bytes:

@@ -174,6 +174,10 @@ class EmbeddingStore:
         """Number of the split's clips, in `final_order`, that need not be embedded again."""
         return len(self._order[split] if self.is_finished(split) else self._rows[split])
 
+    def missing(self) -> int:
+        """Number of clips, of all splits, that must be embedded yet."""
+        return sum(len(files) - self.clips_done(split) for split, files in self._order.items())
+
     def append(
         self,
         split: str,
