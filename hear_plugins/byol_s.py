@@ -12,7 +12,8 @@ Scene         maximum plus mean over the frames of the whole clip: 2048 values
 Timestamps    the same on windows of 1 s centred on 0, 50, 100, ... ms, zeros beyond the ends
 
 Options of `load_model`
-    frame_duration=1000   length of a timestamp's window in ms (the paper: 500 suits MAESTRO better)
+    window_ms=1000        length of a timestamp's window, the original's frame_duration (the paper:
+                          500 suits MAESTRO better)
     hop_ms=50             from window to window, a multiple of 10 ms
     upstream_quirks=False True: standardise as the original does, see below
     random_weights        seed, for tests and timing
@@ -56,19 +57,19 @@ class ByolS(torch.nn.Module):
         self,
         network: AudioNTT2020 | CvT,
         embedding_size: int,
-        frame_duration: float,
+        window_ms: float,
         hop_ms: float,
         upstream_quirks: bool,
     ) -> None:
         super().__init__()
         self.network = network
         self.scene_embedding_size = self.timestamp_embedding_size = embedding_size
-        self.window = samples_of(frame_duration, self.sample_rate, "frame_duration")
+        self.window = samples_of(window_ms, self.sample_rate, "window_ms")
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms", multiple=FRONTEND.hop)
         if self.window < max(_MIN_SAMPLES, self.hop):
             raise ValueError(
-                f"frame_duration={frame_duration} ms; expected at least 70 ms and hop_ms={hop_ms}"
+                f"window_ms={window_ms} ms; expected at least 70 ms and hop_ms={hop_ms}"
             )
         self.upstream_quirks = upstream_quirks
         self.provenance: dict[str, Any] = {}
@@ -77,7 +78,7 @@ class ByolS(torch.nn.Module):
 def load_model(
     model_file_path: str = "",
     *,
-    frame_duration: float = 1000,
+    window_ms: float = 1000,
     hop_ms: float = 50,
     upstream_quirks: bool = False,
     random_weights: int | None = None,
@@ -94,7 +95,7 @@ def load_model(
     network, d, provenance = load_encoder(
         model_file_path, checkpoints.BYOL_S, 2048, "byol_s", random_weights
     )
-    model = ByolS(network, d, frame_duration, hop_ms, upstream_quirks)
+    model = ByolS(network, d, window_ms, hop_ms, upstream_quirks)
     model.provenance = provenance
     return model.eval()
 

@@ -11,7 +11,7 @@ Scene         mean plus maximum over the frames of the whole clip: 2048 values
 Timestamps    as `byol_s`: windows of 1 s every 50 ms
 
 Options of `load_model`
-    frame_duration, hop_ms, upstream_quirks, random_weights   as `byol_s`
+    window_ms, hop_ms, upstream_quirks, random_weights   as `byol_s`
     segment_s=60          longer clips are encoded in equal segments of at most this many seconds,
                           and mean and maximum are taken over the frames of all; None: always whole
 
@@ -41,7 +41,7 @@ from .weights import (
 def load_model(
     model_file_path: str = "",
     *,
-    frame_duration: float = 1000,
+    window_ms: float = 1000,
     hop_ms: float = 50,
     segment_s: float | None = 60,
     upstream_quirks: bool = False,
@@ -69,6 +69,6 @@ def load_model(
         path = resolve(model_file_path, checkpoints.HYBRID_BYOL_S_CVT)
         load_strict(network, load_tensors(path, ("state_dict",)), path)
         provenance = file_provenance(path)
-    model = ByolS(network, EMBEDDING_SIZE, frame_duration, hop_ms, upstream_quirks)
+    model = ByolS(network, EMBEDDING_SIZE, window_ms, hop_ms, upstream_quirks)
     model.provenance = provenance
     return model.eval()

@@ -14,6 +14,7 @@ A plugin's `load_model` reads
 
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import math
@@ -32,6 +33,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 import torch
 from filelock import FileLock
@@ -42,8 +44,21 @@ from .checkpoints import CHECKPOINTS, Checkpoint, recognise
 CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
 RANDOM_VARIABLE = "HEAR_PLUGINS_RANDOM_WEIGHTS"
 _BLOCK = 1 << 20
-_ATTEMPTS = 5
 _TIMEOUT_S = 30.0
+_RETRIES = 2  # without a byte gained
+_PAUSE_S = 0.5
+
+_scalar = np.float64(0).__reduce__()[0]
+HARMLESS: dict[str, Any] = {
+    "argparse.Namespace": argparse.Namespace,
+    "numpy.core.multiarray.scalar": _scalar,  # as NumPy 1 wrote it
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy.dtype": np.dtype,
+    "numpy.dtypes.Float32DType": np.dtypes.Float32DType,
+    "numpy.dtypes.Float64DType": np.dtypes.Float64DType,
+    "numpy.dtypes.Int64DType": np.dtypes.Int64DType,
+}
+"""What training state beside the tensors may name in a file: it makes values, and runs nothing."""
 
 
 class WeightsError(RuntimeError):
@@ -99,6 +114,8 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
     """
     part = path.with_name(path.name + ".part")
     cure = f"get it from {checkpoint.url} (licence: {checkpoint.licence}) and put it at {path}"
+    if checkpoint.by_hand:
+        raise WeightsError(f"{checkpoint.file} needs a browser ({checkpoint.note}); {cure}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
@@ -127,19 +144,19 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
 
 def _fetch(url: str, part: Path) -> None:
     """Bring `part` to the full length that the server states, continuing what is there."""
-    for attempt in range(_ATTEMPTS):
+    stalls = 0
+    while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _fetch_once(url, part, before)
-            return
-        except urllib.error.HTTPError as error:
-            if error.code < 500 or attempt == _ATTEMPTS - 1:
+            return _fetch_once(url, part, before)
+        except (OSError, HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 raise
-        except (OSError, HTTPException):
-            if attempt == _ATTEMPTS - 1:
+            progress = part.exists() and part.stat().st_size > before
+            stalls = 0 if progress else stalls + 1
+            if stalls > _RETRIES:
                 raise
-        if not (part.exists() and part.stat().st_size > before):
-            time.sleep(min(0.2 * 2**attempt, 5.0))  # no progress: do not hammer the server
+        time.sleep(stalls * _PAUSE_S)
 
 
 def _fetch_once(url: str, part: Path, have: int) -> None:
@@ -217,7 +234,9 @@ def file_provenance(path: Path) -> dict[str, Any]:
 # --- loading ------------------------------------------------------------------------------------
 
 
-def load_tensors(path: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
+def load_tensors(
+    path: Path, unwrap: Sequence[str] = (), training_state: bool = False
+) -> dict[str, Tensor]:
     """The tensors of a checkpoint, on the CPU; nothing in the file is executed.
 
     Parameters
@@ -225,16 +244,43 @@ def load_tensors(path: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
     path : a file written by `torch.save`.
     unwrap : keys under which the state dict may lie, outermost first; a key that is absent is
         passed over, so that bare and wrapped files both load.
+    training_state : as of `load_content`.
 
     Raises
     ------
     WeightsError
         Truncated, not a checkpoint, without tensors, or naming code beside plain containers.
     """
+    content = load_content(path, training_state)
+    for key in unwrap:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if isinstance(content, Mapping):
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        if tensors:
+            return tensors
+    raise WeightsError(f"{path} holds no named tensors; expected the state dict of a model")
+
+
+def load_content(path: Path, training_state: bool = False) -> Any:
+    """What `torch.save` wrote into `path`: tensors, on the CPU, in plain containers.
+
+    Parameters
+    ----------
+    path : of the file.
+    training_state : accept what is in `HARMLESS`, which some published training files name.
+
+    Raises
+    ------
+    WeightsError
+        Truncated, not a checkpoint, or naming code beside plain containers.
+    """
+    allowed = [(what, name) for name, what in HARMLESS.items()] if training_state else []
     try:
-        content = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
     except pickle.UnpicklingError as error:
         if refused := re.search(r"(?:GLOBAL |global )([\w.]+\.[\w.]+)", str(error)):
             raise WeightsError(
@@ -244,14 +290,6 @@ def load_tensors(path: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
         raise WeightsError(_not_a_checkpoint(path)) from None
     except Exception:  # torch reports damaged files by many exception types
         raise WeightsError(_not_a_checkpoint(path)) from None
-    for key in unwrap:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if isinstance(content, Mapping):
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-        if tensors:
-            return tensors
-    raise WeightsError(f"{path} holds no named tensors; expected the state dict of a model")
 
 
 def _not_a_checkpoint(path: Path) -> str:
