@@ -6,12 +6,14 @@ Weights       none; the PyPI package opensmile 2.6.0 computes the features. It i
               package, under audEERING's licence: free for research and non-commercial use only.
 Input         16 kHz; the package turns samples to 16 bits
 Scene         functionals over the whole sound (an hour takes 30 s and 3 GB): 6373 values up to
-              2e10, which a linear probe needs standardised
+              2e10, on which HEAR's classifier learns nothing: evaluate them with the protocol
+              `hear-standardized` (as BYOL-S did), or take scaling="log"
 Timestamps    functionals over windows of 1 s every 50 ms, centred on 0, 50, 100, ... ms with zeros
               beyond both ends (the framing of BYOL-S)
 
 Options of `load_model`
     hop_ms=50, window_ms=1000    step and length of the windows of timestamps
+    scaling="none"               "log": sign(x) log(1 + |x|) of every feature, no longer above 24
     num_workers=None             threads that extract; None: as many as torch uses
     upstream_quirks=False        True: let 1.0 wrap to -1.0, as the package does
 
@@ -34,6 +36,7 @@ from torch import Tensor, nn
 from .hear import centred_windows, check_audio, samples_of, timestamps
 
 FEATURES = 6373
+SCALINGS = ("none", "log")
 INSTALL = "pip install opensmile==2.6.0"
 _MIN_SAMPLES = 960  # openSMILE has no frame to describe below 60 ms
 _LARGEST = 32767 / 32768
@@ -50,6 +53,7 @@ class OpenSmile(nn.Module):
         extract: Callable[[np.ndarray, int], np.ndarray],
         hop_ms: float,
         window_ms: float,
+        scaling: str,
         num_workers: int | None,
         upstream_quirks: bool,
     ) -> None:
@@ -58,6 +62,7 @@ class OpenSmile(nn.Module):
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms")
         self.window = samples_of(window_ms, self.sample_rate, "window_ms")
+        self.scaling = scaling
         self.num_workers = num_workers
         self.upstream_quirks = upstream_quirks
         self.provenance: dict[str, Any] = {}
@@ -79,6 +84,8 @@ class OpenSmile(nn.Module):
         with ThreadPoolExecutor(self.num_workers or torch.get_num_threads()) as pool:
             for _ in pool.map(describe, np.ndindex(n_sounds, count)):
                 pass
+        if self.scaling == "log":
+            out = np.copysign(np.log1p(np.abs(out)), out)
         return torch.from_numpy(out)
 
 
@@ -87,6 +94,7 @@ def load_model(
     *,
     hop_ms: float = 50.0,
     window_ms: float = 1000.0,
+    scaling: str = "none",
     num_workers: int | None = None,
     upstream_quirks: bool = False,
 ) -> OpenSmile:
@@ -101,6 +109,8 @@ def load_model(
     """
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"num_workers={num_workers}; expected at least 1")
+    if scaling not in SCALINGS:
+        raise ValueError(f"scaling={scaling!r}; expected one of {', '.join(SCALINGS)}")
     try:
         import opensmile
     except ImportError as error:
@@ -108,7 +118,7 @@ def load_model(
     smile = opensmile.Smile(
         opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.Functionals, num_workers=1
     )
-    model = OpenSmile(smile, hop_ms, window_ms, num_workers, upstream_quirks)
+    model = OpenSmile(smile, hop_ms, window_ms, scaling, num_workers, upstream_quirks)
     model.provenance = {"weights": "none", "package": f"opensmile {version('opensmile')}"}
     return model.eval()
 
