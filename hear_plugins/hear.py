@@ -154,7 +154,7 @@ def map_windows(
     ----------
     function : callable
         (n, length) -> (n, ...), row by row: rows must not influence each other.
-    windows : Tensor (n_sounds, count, length)
+    windows : Tensor (n_sounds, count, length), or (n_sounds, count, ...) of spectrograms
         Often a view with overlaps (`centred_windows`); batches may span sounds.
     max_samples : int
 
@@ -162,11 +162,39 @@ def map_windows(
     -------
     Tensor (n_sounds, count, ...).
     """
-    n_sounds, count, length = windows.shape
+    n_sounds, count = windows.shape[:2]
 
     def of_indices(index: Tensor) -> Tensor:
         return function(windows[index // count, index % count])
 
     indices = torch.arange(n_sounds * count, device=windows.device)
-    out = map_rows(of_indices, indices, max(1, max_samples // length))
+    out = map_rows(of_indices, indices, max(1, max_samples // windows[0, 0].numel()))
     return out.unflatten(0, (n_sounds, count))
+
+
+def map_chunks(
+    function: Callable[[Tensor], Tensor], columns: Tensor, length: int, max_columns: int
+) -> list[Tensor]:
+    """Apply `function` to consecutive chunks of spectrograms, at most `max_columns` at once.
+
+    Parameters
+    ----------
+    function : callable
+        (n, rows, columns) -> (n, ...), row by row.
+    columns : Tensor (n_sounds, rows, n_columns)
+    length : int
+        Columns of a chunk; the rest is a chunk of its own length.
+    max_columns : int
+
+    Returns
+    -------
+    list of Tensor (n_sounds, count, ...): of the whole chunks, where there are any; then of the
+    rest, where there is one, with count 1.
+    """
+    whole = columns.shape[-1] // length * length
+    parts = []
+    if whole:
+        parts.append(columns[..., :whole].unfold(-1, length, length).transpose(1, 2))
+    if whole < columns.shape[-1]:
+        parts.append(columns[..., whole:].unsqueeze(1))
+    return [map_windows(function, part, max_columns * columns.shape[1]) for part in parts]

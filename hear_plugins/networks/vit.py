@@ -2,41 +2,37 @@
 
 Pre-norm blocks as in Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, with the
 tensor names of timm's VisionTransformer, which the published audio checkpoints kept. What differs
-between models (patch size, grid, width, depth) is an argument.
+between models (patch size, grid, width, depth, biases, class token) is an argument.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import linear
+
 LAYER_NORM_EPS = 1e-6
-
-
-def linear(x: Tensor, layer: nn.Linear) -> Tensor:
-    """`layer(x)`; through oneDNN on a CPU, where MKL runs at half speed unless Intel made it."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled():
-        fused = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-        if fused is not None and torch.backends.mkldnn.is_available():
-            return fused(x, layer.weight, layer.bias, "none", [], "")
-    return layer(x)
 
 
 class Attention(nn.Module):
     """Multi-head self-attention with one projection for queries, keys and values."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = linear(x, self.qkv).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return linear(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2), self.proj)
+        qkv = linear(x, self.qkv.weight, self.qkv.bias).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return linear(mixed, self.proj.weight, self.proj.bias)
 
 
 class Mlp(nn.Module):
@@ -48,16 +44,17 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(F.gelu(linear(x, self.fc1)), self.fc2)
+        hidden = F.gelu(linear(x, self.fc1.weight, self.fc1.bias))
+        return linear(hidden, self.fc2.weight, self.fc2.bias)
 
 
 class Block(nn.Module):
     """Attention and MLP, each behind its own LayerNorm and beside a residual path."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, qkv_bias: bool = True) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.attn = Attention(width, heads)
+        self.attn = Attention(width, heads, qkv_bias)
         self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(width, 4 * width)
 
@@ -67,19 +64,30 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Non-overlapping patches of a spectrogram, each projected to one token."""
+    """Non-overlapping patches of a spectrogram, each projected to one token.
 
-    def __init__(self, width: int, patch: tuple[int, int]) -> None:
+    Parameters
+    ----------
+    width : of a token.
+    patch : (bands, frames), or the axes in the spectrogram's own order.
+    flat : the weight is stored as a matrix instead of a convolution's kernel.
+    """
+
+    def __init__(self, width: int, patch: tuple[int, int], flat: bool = False) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(1, width, patch, stride=patch)
+        self.patch = patch
+        self.proj: nn.Linear | nn.Conv2d
+        self.proj = nn.Linear(math.prod(patch), width) if flat else nn.Conv2d(1, width, patch)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(batch, bands, frames) -> (batch, rows, columns, width)."""
-        return self.proj(spectrogram.unsqueeze(1)).permute(0, 2, 3, 1)
+        bands, frames = self.patch
+        patches = spectrogram.unfold(1, bands, bands).unfold(2, frames, frames).flatten(3)
+        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class ViT(nn.Module):
-    """Transformer over a grid of patches, with a class token and a table of positions.
+    """Transformer over a grid of patches, with a table of positions.
 
     Parameters
     ----------
@@ -90,6 +98,12 @@ class ViT(nn.Module):
         Size of a patch.
     width, depth, heads : int
         Token width, number of blocks, attention heads.
+    class_token : bool
+        Whether a class token comes first; the table has a row for it in any case.
+    qkv_bias : bool
+        Whether queries, keys and values have a bias.
+    flat_patches : bool
+        As `flat` of `PatchEmbed`.
     """
 
     def __init__(
@@ -99,31 +113,37 @@ class ViT(nn.Module):
         width: int = 768,
         depth: int = 12,
         heads: int = 12,
+        class_token: bool = True,
+        qkv_bias: bool = True,
+        flat_patches: bool = False,
     ) -> None:
         super().__init__()
         self.grid = grid
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid[0] * grid[1], width))
-        self.patch_embed = PatchEmbed(width, patch)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.patch_embed = PatchEmbed(width, patch, flat_patches)
+        self.blocks = nn.ModuleList(Block(width, heads, qkv_bias) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
 
     def tokens(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, 1 + rows * columns, width), the class token first."""
+        """(batch, bands, frames) -> (batch, [1 +] rows * columns, width), the class token first."""
         patches = self.patch_embed(spectrogram)
         positions = self.pos_embed[:, 1:].unflatten(1, self.grid)[:, :, : patches.shape[2]]
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
-        return torch.cat([first, (patches + positions).flatten(1, 2)], dim=1)
+        tokens = (patches + positions).flatten(1, 2)
+        if self.cls_token is None:
+            return tokens
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
+        return torch.cat([first, tokens], dim=1)
 
-    def layers(self, spectrogram: Tensor) -> Iterator[Tensor]:
-        """The output of each block in turn, the last one after the final LayerNorm."""
+    def layers(self, spectrogram: Tensor, norm_all: bool = False) -> Iterator[Tensor]:
+        """The output of each block in turn; the last one, or each, after the final LayerNorm."""
         x = self.tokens(spectrogram)
         for block in self.blocks[:-1]:
             x = block(x)
-            yield x
+            yield self.norm(x) if norm_all else x
         yield self.norm(self.blocks[-1](x))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(batch, bands, frames) -> (batch, rows, columns, width), the class token left out."""
         *_, x = self.layers(spectrogram)
-        return x[:, 1:].unflatten(1, (self.grid[0], -1))
+        return x[:, self.cls_token is not None :].unflatten(1, (self.grid[0], -1))
