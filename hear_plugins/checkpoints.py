@@ -20,6 +20,7 @@ class Checkpoint:
     file : file name in the cache, as published; url : where it is downloaded
     size : bytes; sha256, git_blob : lower-case hexadecimal digests
     licence : of the weights; source : repository and commit; note : what a user should know
+    by_hand : `url` is a page where a person gets the file; it is never downloaded
     """
 
     module: str
@@ -32,6 +33,7 @@ class Checkpoint:
     licence: str
     source: str
     note: str = ""
+    by_hand: bool = False
 
 
 _NTT = "NTT Software License Agreement for Evaluation (internal evaluation only, no redistribution)"
@@ -92,11 +94,69 @@ MATPAC: tuple[Checkpoint, ...] = (
     _matpac("matpac_plusplus_music", "MATPAC%2B%2B", "matpac_plus_music_6s_2048_enconly.pt"),
 )
 
-CHECKPOINTS: tuple[Checkpoint, ...] = (*BYOL_A, BYOL_S, HYBRID_BYOL_S_CVT, *MATPAC)
+_AUDIOSSL = "Audio-WestlakeU/audiossl@ec3a14db086eaccfb69513e4a90fad89bf992e1f"
+_RECORDED = "size and digest as the repository TioSisai/timbral records them"
+
+
+def _atst_frame(variant: str, drive: str, size: int, sha256: str) -> Checkpoint:
+    url = f"https://drive.google.com/file/d/{drive}/view"
+    note = f"on Google Drive; {_RECORDED}"
+    file = f"atstframe_{variant}.ckpt"
+    return Checkpoint(
+        "atst_frame", variant, file, url, size, sha256, None, "CC-BY-4.0", _AUDIOSSL, note, True
+    )
+
+
+def _atst_clip(variant: str, size: int, sha256: str) -> Checkpoint:
+    url = f"https://checkpointstorage.oss-cn-beijing.aliyuncs.com/atst/{variant}.ckpt"
+    file = f"atst_clip_{variant}.ckpt"
+    return Checkpoint(
+        "atst_clip", variant, file, url, size, sha256, None, "CC-BY-4.0", _AUDIOSSL, _RECORDED
+    )
+
+
+ATST_FRAME: tuple[Checkpoint, ...] = (
+    _atst_frame(
+        "base",
+        "1bGJSZWlAIIJ6GL5Id5dW0PTB72DL-QDQ",
+        1_459_523_813,
+        "9f812544983add849f45ef03c4ce10184729adee082c0bdd347764f4835bb3da",
+    ),
+    _atst_frame(
+        "small",
+        "1xZoOTuxV415icYONYbeFQzgrmJQf4a4B",
+        411_264_805,
+        "1d85b290632dd26b8725f0ae73f53f990a898888cfc2c4794c3055a8130ff5f1",
+    ),
+)
+ATST_CLIP: tuple[Checkpoint, ...] = (
+    _atst_clip(
+        "base",
+        1_459_530_207,
+        "7b20168cae0d1488a0e3334f17ca1cefb9365cbaa2401c11aa98d6ffaa668496",
+    ),
+    _atst_clip(
+        "small",
+        411_267_681,
+        "fcadd6411881410d27cde47f4d540ef416aa59e0197b195cf3ee7a81885a5f4a",
+    ),
+)
+
+CHECKPOINTS: tuple[Checkpoint, ...] = (
+    *BYOL_A,
+    BYOL_S,
+    HYBRID_BYOL_S_CVT,
+    *MATPAC,
+    *ATST_FRAME,
+    *ATST_CLIP,
+)
 
 _MARKS = (
     ("layers.0.2.layers.0.0.fn.to_q.net.0.weight", "hybrid_byol_s_cvt (BYOL-S CvT)"),
     ("student_encoder.blocks.0.attn.qkv.weight", "matpac"),
+    ("model.teacher.encoder.norm_frame.weight", "atst_frame"),
+    ("model.teacher.encoder.cls_token", "atst_clip"),
+    ("module.backbone.cls_token", "atst_clip"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
 )
 
