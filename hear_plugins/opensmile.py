@@ -6,14 +6,14 @@ Weights       none; the PyPI package opensmile 2.6.0 computes the features. It i
               package, under audEERING's licence: free for research and non-commercial use only.
 Input         16 kHz; the package turns samples to 16 bits
 Scene         functionals over the whole sound (an hour takes 30 s and 3 GB): 6373 values up to
-              2e10, on which HEAR's classifier learns nothing: evaluate them with the protocol
+              1e11, on which HEAR's classifier learns nothing: evaluate them with the protocol
               `hear-standardized` (as BYOL-S did), or take scaling="log"
 Timestamps    functionals over windows of 1 s every 50 ms, centred on 0, 50, 100, ... ms with zeros
               beyond both ends (the framing of BYOL-S)
 
 Options of `load_model`
     hop_ms=50, window_ms=1000    step and length of the windows of timestamps
-    scaling="none"               "log": sign(x) log(1 + |x|) of every feature, no longer above 24
+    scaling="none"               "log": sign(x) log(1 + |x|) of every feature, then at most about 30
     num_workers=None             threads that extract; None: as many as torch uses
     upstream_quirks=False        True: let 1.0 wrap to -1.0, as the package does
 
