@@ -25,6 +25,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -137,8 +138,7 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
                         f" ({fault}); {cure}"
                     )
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        fault = f"{checkpoint.file} could not be downloaded ({reason})"
+        fault = f"{checkpoint.file} could not be downloaded ({error})"
         raise WeightsError(f"{fault}; {cure}") from None
 
 
@@ -275,9 +275,10 @@ def load_content(path: Path, training_state: bool = False) -> Any:
     WeightsError
         Truncated, not a checkpoint, or naming code beside plain containers.
     """
-    allowed = [(what, name) for name, what in HARMLESS.items()] if training_state else []
+    allowed: list[Any] = [(what, name) for name, what in HARMLESS.items()] if training_state else []
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what matters is an error
             return torch.load(
                 path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
             )

@@ -1,0 +1,380 @@
+"""Weights: downloads that survive a bad network, files that are not what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hear_plugins import weights
+from hear_plugins.checkpoints import CHECKPOINTS, Checkpoint
+from hear_plugins.weights import WeightsError
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """One file, served as well or as badly as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.status = 200
+        self.ranges = True
+        self.cuts: list[int] = []  # bytes after which each of the next answers breaks off
+        self.asked: list[str | None] = []  # the Range of each request
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/weights.pth"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append(wanted)
+        start = int(wanted[6:-1]) if wanted and self.server.ranges else 0
+        if self.server.status != 200:
+            self.send_error(self.server.status)
+            return
+        body = self.server.content[start:]
+        if start and not body:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(self.server.content)}")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            end = len(self.server.content)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.cuts.pop(0)] if self.server.cuts else body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(weights, "_PAUSE_S", 0.0)
+    return tmp_path / "cache"
+
+
+def published(server: Server, **changes: Any) -> Checkpoint:
+    facts = {
+        "module": "some_model",
+        "variant": "base",
+        "file": "weights.pth",
+        "url": server.url,
+        "size": len(CONTENT),
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "git_blob": hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest(),
+        "licence": "Some Licence 1.0",
+        "source": "someone/some-model@0123456",
+    }
+    return Checkpoint(**(facts | changes))
+
+
+def test_download_is_verified_kept_and_not_repeated(server: Server, cache: Path) -> None:
+    path = weights.resolve("", published(server))
+    assert path == cache / "weights.pth"
+    assert path.read_bytes() == CONTENT
+    assert weights.resolve("", published(server)) == path
+    assert server.asked == [None]
+    assert not list(cache.glob("*.part"))
+
+
+@pytest.mark.parametrize("cuts", [[1], [1000, 500_000], [0, 70_000]])
+def test_a_cut_connection_is_resumed_where_it_broke(server: Server, cuts: list[int]) -> None:
+    server.cuts = list(cuts)
+    assert weights.resolve("", published(server)).read_bytes() == CONTENT
+    got = [sum(cuts[: n + 1]) for n in range(len(cuts))]
+    assert server.asked == [None, *(f"bytes={n}-" if n else None for n in got)]
+
+
+def test_a_killed_download_is_resumed_by_the_next_call(server: Server, cache: Path) -> None:
+    cache.mkdir()
+    (cache / "weights.pth.part").write_bytes(CONTENT[:4321])
+    assert weights.resolve("", published(server)).read_bytes() == CONTENT
+    assert server.asked == ["bytes=4321-"]
+
+
+def test_a_complete_part_is_accepted(server: Server, cache: Path) -> None:
+    cache.mkdir()
+    (cache / "weights.pth.part").write_bytes(CONTENT)
+    assert weights.resolve("", published(server)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("stale", [b"x" * 4321, CONTENT + b"more"])
+def test_a_stale_part_does_not_spoil_the_file(server: Server, cache: Path, stale: bytes) -> None:
+    cache.mkdir()
+    (cache / "weights.pth.part").write_bytes(stale)
+    assert weights.resolve("", published(server)).read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_starts_over(server: Server) -> None:
+    server.ranges, server.cuts = False, [1000]
+    assert weights.resolve("", published(server)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sha256": "0" * 64}, {"git_blob": "0" * 40, "sha256": None}, {"size": 5, "sha256": None}],
+)
+def test_a_wrong_file_is_refused_and_not_kept(
+    server: Server, cache: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(WeightsError, match="not the published file") as caught:
+        weights.resolve("", published(server, **changes))
+    assert_names_the_way_out(caught.value, server.url, cache)
+    assert not (cache / "weights.pth").exists() and not (cache / "weights.pth.part").exists()
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_refusal_says_where_to_get_the_file(server: Server, cache: Path, status: int) -> None:
+    server.status = status
+    with pytest.raises(WeightsError, match=str(status)) as caught:
+        weights.resolve("", published(server))
+    assert_names_the_way_out(caught.value, server.url, cache)
+    assert len(server.asked) == (1 if status < 500 else 3)
+
+
+def test_a_server_that_always_breaks_off_is_given_up(server: Server) -> None:
+    server.ranges, server.cuts = False, [1000] * 50
+    with pytest.raises(WeightsError, match="connection lost after 1000 of 1048576 bytes"):
+        weights.resolve("", published(server))
+
+
+def test_without_a_network_the_error_names_file_url_licence_and_place(cache: Path) -> None:
+    for checkpoint in CHECKPOINTS:
+        with pytest.raises(WeightsError) as caught:  # conftest.py refuses other machines
+            weights.resolve("", checkpoint)
+        assert checkpoint.file in str(caught.value)
+        assert checkpoint.licence in str(caught.value)
+        assert_names_the_way_out(caught.value, checkpoint.url, cache)
+
+
+def assert_names_the_way_out(error: WeightsError, url: str, cache: Path) -> None:
+    assert url in str(error) and str(cache) in str(error) and "licence" in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_damaged_cached_file_is_noticed(server: Server, cache: Path) -> None:
+    path = weights.resolve("", published(server))
+    path.write_bytes(CONTENT[:-1] + b"?")
+    with pytest.raises(WeightsError, match="damaged.*sha256.*delete it"):
+        weights.resolve("", published(server))
+
+
+def test_two_processes_download_once(server: Server, cache: Path) -> None:
+    program = (
+        "import sys\n"
+        "from hear_plugins import weights\n"
+        "from hear_plugins.checkpoints import Checkpoint\n"
+        "weights.resolve('', Checkpoint('m', 'v', 'weights.pth', sys.argv[1], None, sys.argv[2],"
+        " None, 'L', 'S'))"
+    )
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    command = [sys.executable, "-c", program, server.url, digest]
+    both = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert (cache / "weights.pth").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_a_given_path_must_be_a_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="nowhere.pth is missing"):
+        weights.resolve(str(tmp_path / "nowhere.pth"), CHECKPOINTS[0])
+    with pytest.raises(WeightsError, match="is a folder"):
+        weights.resolve(str(tmp_path), CHECKPOINTS[0])
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model.pth"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_bare_and_wrapped_state_dicts_load(file: Path, zipped: bool) -> None:
+    state = torch.nn.Linear(3, 2).state_dict()
+    for content in (state, {"state_dict": state, "epoch": 3}, {"outer": {"state_dict": state}}):
+        torch.save(content, file, _use_new_zipfile_serialization=zipped)
+        loaded = weights.load_tensors(file, ("outer", "state_dict"))
+        assert {name: value.tolist() for name, value in loaded.items()} == {
+            name: value.tolist() for name, value in state.items()
+        }
+
+
+def test_truncated_files_are_named(file: Path) -> None:
+    torch.save(torch.nn.Linear(30, 20).state_dict(), file)
+    whole = file.read_bytes()
+    for length in (0, 1, 100, len(whole) // 2, len(whole) - 10):
+        file.write_bytes(whole[:length])
+        with pytest.raises(WeightsError, match="truncated or not a PyTorch checkpoint") as caught:
+            weights.load_tensors(file)
+        assert str(file) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def not_checkpoints() -> dict[str, bytes]:
+    page = b"<!DOCTYPE html><html>Not Found</html>"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("readme.txt", "hello")
+    return {"page": page, "noise": CONTENT[7:], "zip": archive.getvalue()}
+
+
+@pytest.mark.parametrize("kind", ["page", "noise", "zip"])
+def test_other_files_are_named(file: Path, kind: str) -> None:
+    file.write_bytes(not_checkpoints()[kind])
+    with pytest.raises(WeightsError, match="not a PyTorch checkpoint"):
+        weights.load_tensors(file)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {}, torch.zeros(3)])
+def test_files_without_named_tensors_are_named(file: Path, content: Any) -> None:
+    torch.save(content, file)
+    with pytest.raises(WeightsError, match="no named tensors"):
+        weights.load_tensors(file)
+
+
+class Attack:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
+def test_code_in_a_file_is_refused_and_not_executed(file: Path, form: str) -> None:
+    trace = file.with_name("trace")
+    content = {"weight": torch.zeros(2), "attack": Attack(trace)}
+    if form == "pickle":
+        file.write_bytes(pickle.dumps({"attack": Attack(trace)}))
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=form == "zip")
+    with pytest.raises(WeightsError) as caught:
+        weights.load_tensors(file)
+    assert not trace.exists()
+    assert "\n" not in str(caught.value)
+    if form != "pickle":
+        assert "mkdir" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("1.bias"), "tensor 1.bias is missing"),
+        (lambda state: state.update(extra=torch.zeros(1)), "tensor extra is unexpected"),
+        (
+            lambda state: state.update({"0.weight": torch.zeros(3, 4)}),
+            r"tensor 0.weight has shape \(3, 4\), expected \(4, 3\)",
+        ),
+        (lambda state: state.update({"1.wait": state.pop("1.weight")}), "1.weight is missing"),
+        (lambda state: state.clear(), r"0.weight is missing \(and 3 more\)"),
+    ],
+)
+def test_strict_loading_names_the_tensor(change: Any, message: str) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 5))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = dict(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 5)).state_dict())
+    change(state)
+    with pytest.raises(WeightsError, match=message):
+        weights.load_strict(network, state, Path("some.pth"))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_ignored_tensors_may_be_there_or_not() -> None:
+    network = torch.nn.Linear(3, 4)
+    state = dict(torch.nn.Linear(3, 4).state_dict())
+    weights.load_strict(network, state, Path("some.pth"), ignored=("head.", "step"))
+    state |= {"head.weight": torch.zeros(2), "step": torch.zeros(())}
+    weights.load_strict(network, state, Path("some.pth"), ignored=("head.", "step"))
+    with pytest.raises(WeightsError, match="head.weight is unexpected"):
+        weights.load_strict(network, state, Path("some.pth"), ignored=("step", "hea"))
+
+
+def test_another_models_checkpoint_is_recognised() -> None:
+    other = {"student_encoder.blocks.0.attn.qkv.weight": torch.zeros(1)}
+    with pytest.raises(WeightsError, match="looks like a checkpoint of matpac"):
+        weights.load_strict(torch.nn.Linear(3, 4), other, Path("some.pth"))
+
+
+# --- random weights -----------------------------------------------------------------------------
+
+
+def test_random_weights_depend_on_the_seed_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    def drawn(seed: int) -> torch.Tensor:
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8)).eval()
+        facts = weights.fill_random(network, seed, "some_model")
+        assert facts == {"weights": "random", "random_weights": seed}
+        return network(torch.ones(1, 3, 9, 9))
+
+    assert torch.equal(drawn(1), drawn(1))
+    assert not torch.allclose(drawn(1), drawn(2))
+    assert torch.isfinite(drawn(3)).all()
+    out, err = capfd.readouterr()
+    assert out == "" and "some_model has random weights (seed 1)" in err.splitlines()[0]
+
+
+def test_where_the_seed_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert weights.random_seed(None) is None
+    assert weights.random_seed(0) == 0
+    monkeypatch.setenv(weights.RANDOM_VARIABLE, "7")
+    assert weights.random_seed(None) == 7
+    assert weights.random_seed(3) == 3
+    assert weights.random_seed(None, "file.pth") is None
+    with pytest.raises(ValueError, match="both given"):
+        weights.random_seed(3, "file.pth")
+    for bad in ("x", "-1", "1.5"):
+        monkeypatch.setenv(weights.RANDOM_VARIABLE, bad)
+        with pytest.raises(ValueError, match="whole number"):
+            weights.random_seed(None)
+    for wrong in (True, 1.5, -1, 2**63):
+        with pytest.raises(ValueError, match="whole number"):
+            weights.random_seed(wrong)  # type: ignore[arg-type]
+
+
+def test_provenance_tells_published_files_from_others(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(CONTENT)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert weights.file_provenance(file) == {
+        "weights": "file",
+        "file": "model.pth",
+        "sha256": digest,
+    }
+    known = Checkpoint("m", "v", "m.pth", "https://x/m.pth", None, digest, None, "MIT", "s")
+    monkeypatch.setattr(weights, "CHECKPOINTS", (known,))
+    facts = weights.file_provenance(file)
+    assert (facts["url"], facts["licence"]) == ("https://x/m.pth", "MIT")
