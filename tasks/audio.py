@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -166,11 +167,11 @@ def _read_with_av(path: Path, reason: Exception) -> tuple[Samples, int]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.audio[0]
-            to_mono = av.AudioResampler(format="flt", layout="mono", rate=stream.rate)
+            to_float = av.AudioResampler(format="fltp")
             frames = [
-                out.to_ndarray()[0]
-                for frame in [*container.decode(stream), None]
-                for out in to_mono.resample(frame)
+                out.to_ndarray().mean(axis=0)
+                for frame in chain(container.decode(stream), [None])
+                for out in to_float.resample(frame)
             ]
     except (av.FFmpegError, IndexError, OSError) as error:
         raise TaskError(f"{path}: not readable audio ({error})") from None

@@ -68,12 +68,16 @@ def _decay(length: int, seconds: float) -> Wave:
     return np.exp(-np.arange(length) / (seconds * RATE))
 
 
-def _record(rng: Rng, wave: Wave, loudest: float = -12.0, quietest: float = -30.0) -> Wave:
-    """Bring to a random level (dB of full scale, RMS) over a 1/f background 20 to 40 dB below."""
-    level = rng.uniform(quietest, loudest)
-    background = _noise(rng, len(wave), slope=0.5) * 10 ** (-rng.uniform(20, 40) / 20)
+def _record(
+    rng: Rng,
+    wave: Wave,
+    level: tuple[float, float] = (-30, -12),
+    below: tuple[float, float] = (20, 40),
+) -> Wave:
+    """Bring to a random RMS level (dB of full scale) over a 1/f background so many dB below."""
+    background = _noise(rng, len(wave), slope=0.5) * 10 ** (-rng.uniform(*below) / 20)
     mixed = wave / np.sqrt(np.mean(wave**2)) + background
-    gain = min(10 ** (level / 20), 0.9 / np.max(np.abs(mixed)))
+    gain = min(10 ** (rng.uniform(*level) / 20), 0.9 / np.max(np.abs(mixed)))
     return mixed * gain
 
 
@@ -209,8 +213,10 @@ def _scenes() -> tuple[Clip, ...]:
             rng = _rng(stem)
             size = 1 + i % 3
             names = sorted(rng.choice(sorted(SOURCES), size=size, replace=False).tolist())
-            waves = [_source(rng, n, RATE * 4 // 5) * 10 ** rng.uniform(-0.5, 0) for n in names]
-            clips.append(_clip(stem, _record(rng, np.sum(waves, axis=0)), tuple(names), split))
+            waves = [_source(rng, n, RATE * 4 // 5) * 10 ** rng.uniform(-1.8, 0) for n in names]
+            clips.append(
+                _clip(stem, _record(rng, np.sum(waves, axis=0), below=(0, 20)), tuple(names), split)
+            )
     return tuple(clips)
 
 
@@ -230,18 +236,18 @@ def _events() -> tuple[Clip, ...]:
                 end = min(start + length, len(wave))
                 events.append(Event(name, 1000 * start / RATE, 1000 * end / RATE))
                 begin += rng.uniform(0.5, 1.1)  # now and then two at once
-            clips.append(_clip(stem, _record(rng, wave, -18, -26), tuple(events), split))
+            clips.append(_clip(stem, _record(rng, wave, (-26, -18)), tuple(events), split))
     return tuple(clips)
 
 
 # --- music: notes ------------------------------------------------------------------------------
 
 
-def _hertz(midi: int) -> float:
+def _hertz(midi: float) -> float:
     return float(440.0 * 2 ** ((midi - 69) / 12))
 
 
-def _note(rng: Rng, midi: int, length: int, brightness: float, seconds: float) -> Wave:
+def _note(rng: Rng, midi: float, length: int, brightness: float, seconds: float) -> Wave:
     """Harmonic partials that decay in `seconds`, the higher ones sooner."""
     wave = np.zeros(length)
     for k in range(1, int(min(12, 7500 / _hertz(midi))) + 1):
@@ -257,8 +263,9 @@ def _pitches() -> tuple[Clip, ...]:
             for take in range(takes):
                 stem = f"note_{split}_{midi}_{take}"
                 rng = _rng(stem)
-                wave = _note(rng, midi, RATE // 2, rng.uniform(0.5, 1.5), rng.uniform(0.2, 2))
-                clips.append(_clip(stem, _record(rng, wave), (midi,), split))
+                detuned = midi + rng.uniform(-0.3, 0.3)
+                wave = _note(rng, detuned, RATE // 2, rng.uniform(0, 2), rng.uniform(0.1, 2))
+                clips.append(_clip(stem, _record(rng, wave, below=(3, 25)), (midi,), split))
     return tuple(clips)
 
 
@@ -268,17 +275,18 @@ def _melodies() -> tuple[Clip, ...]:
         stem = f"melody_{i}"
         rng = _rng(stem)
         wave, events = np.zeros(8 * RATE), []
-        free_at = dict.fromkeys((60, 62, 64, 65, 67, 69, 71, 72), 0.0)
+        free_at = dict.fromkeys(range(60, 73), 0.0)
         begin = 0.1
         while begin < 7.6:
             midi = int(rng.choice([m for m, at in free_at.items() if at <= begin]))
             start, length = int(RATE * begin), int(RATE * rng.uniform(0.25, 0.7))
             length = min(length, len(wave) - start)
-            wave[start : start + length] += _note(rng, midi, length, 1.0, 0.6)
+            note = _note(rng, midi, length, rng.uniform(0.6, 1.4), rng.uniform(0.3, 0.8))
+            wave[start : start + length] += note * rng.uniform(0.3, 1)
             events.append(Event(midi, 1000 * start / RATE, 1000 * (start + length) / RATE))
             free_at[midi] = begin + length / RATE + 0.15
-            begin += rng.uniform(0.15, 0.45)
-        clips.append(_clip(stem, _record(rng, wave, -16, -24), tuple(events)))
+            begin += rng.uniform(0.15, 0.45) * (rng.random() < 0.75)  # else a chord
+        clips.append(_clip(stem, _record(rng, wave, (-24, -16)), tuple(events)))
     return tuple(clips)
 
 
