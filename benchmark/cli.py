@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 # Only what --help needs is imported here: torch and the models take seconds.
 from benchmark.errors import UserError
-from benchmark.hear_protocol import GRIDS, HearOptions
+from benchmark.hear_protocol import GRIDS, PROTOCOLS, HearOptions
 
 if TYPE_CHECKING:
     from benchmark.models import ModelSpec
@@ -271,7 +271,10 @@ def _device(options: argparse.Namespace) -> str:
 def _hear_options(options: argparse.Namespace) -> HearOptions:
     try:
         return HearOptions(
-            grid=options.grid, grid_points=options.grid_points, threads=options.threads
+            protocol=options.protocol,
+            grid=options.grid,
+            grid_points=options.grid_points,
+            threads=options.threads,
         )
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -415,6 +418,13 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         default=ENGINES[0],
         help="what trains and scores: kit is hear-eval-kit itself",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=defaults.protocol,
+        help="hear-standardized: HEAR's on embeddings standardised split by split"
+        f" (default: {defaults.protocol})",
     )
     parser.add_argument(
         "--grid",

@@ -12,19 +12,20 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UserError
-from benchmark.hear_protocol import SEED, HearOptions
+from benchmark.hear_protocol import SEED, STANDARDIZED, HearOptions
 from benchmark.machine import describe_machine, git_commit, package_versions
 from benchmark.records import RecordError, make_record, read_record, write_record
+from benchmark.standardize import standardized
 from benchmark.store import disk_errors, read_info
 from tasks.folder import METADATA_FILE
 
-PROTOCOL = "hear"
 ENGINES = ("kit", "native")
 FINISHED_FILE = "evaluation.json"
 
@@ -63,9 +64,9 @@ def evaluate(
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
     settings = options.that_change_scores()
     identity = {key: embedding[key] for key in ("model", "task_hash", "hop_ms", "resampler")}
-    text = json.dumps([identity, PROTOCOL, engine, settings], sort_keys=True)
+    text = json.dumps([identity, options.protocol, engine, settings], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
-    place = Path(embeddings.parent.name, embeddings.name, f"{PROTOCOL}-{engine}-{key}")
+    place = Path(embeddings.parent.name, embeddings.name, f"{options.protocol}-{engine}-{key}")
     work = out / "evaluations" / place
     record = out / "records" / place.parent / f"{place.name}.json"
     with disk_errors(out):
@@ -85,7 +86,7 @@ def evaluate(
             make_record(
                 embedding=embedding,
                 task=task,
-                protocol=PROTOCOL,
+                protocol=options.protocol,
                 engine=engine,
                 settings=settings,
                 seeds=(SEED,),
@@ -102,8 +103,12 @@ def _finish(
     path = work / FINISHED_FILE
     if not path.exists():
         start = time.perf_counter()
+        with ExitStack() as cleanup:
+            if options.protocol == STANDARDIZED:
+                embeddings = cleanup.enter_context(standardized(embeddings, work))
+            result = _engine(engine)(embeddings, work, options, on_progress)
         finished = {
-            "result": _engine(engine)(embeddings, work, options, on_progress),
+            "result": result,
             "seconds": time.perf_counter() - start,
             "versions": package_versions(),
             "machine": describe_machine(),

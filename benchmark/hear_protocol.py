@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 SEED = 42
+STANDARDIZED = "hear-standardized"
+PROTOCOLS = ("hear", STANDARDIZED)
 GRIDS = ("default", "fast", "faster")
 SCORES_FILE = "test.predicted-scores.json"
 
@@ -22,6 +24,9 @@ class HearOptions:
 
     Attributes
     ----------
+    protocol
+        "hear" as hear-eval-kit has it; "hear-standardized" the same on embeddings standardised
+        split by split, as the BYOL-S paper evaluated openSMILE (arXiv:2206.12038, section 3.4).
     grid
         One of `GRIDS`; the published results use "default".
     grid_points
@@ -33,22 +38,28 @@ class HearOptions:
         Hold embeddings in memory, or map them from disk.
     """
 
+    protocol: str = "hear"
     grid: str = "default"
     grid_points: int = 8
     threads: int = 2
     in_memory: bool = True
 
     def __post_init__(self) -> None:
-        if self.grid not in GRIDS:
-            raise ValueError(f"unknown grid {self.grid!r}: choose one of {', '.join(GRIDS)}")
+        for name, value, known in (
+            ("protocol", self.protocol, PROTOCOLS),
+            ("grid", self.grid, GRIDS),
+        ):
+            if value not in known:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(known)}")
         for name in ("grid_points", "threads"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def that_change_scores(self) -> dict[str, Any]:
-        """Options as JSON, without those that only change how memory is used."""
-        return {name: value for name, value in asdict(self).items() if name != "in_memory"}
+        """Options as JSON, beside the protocol, without those that only change use of memory."""
+        apart = ("protocol", "in_memory")
+        return {name: value for name, value in asdict(self).items() if name not in apart}
 
 
 class Fold(NamedTuple):
