@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from benchmark.errors import UserError
 from benchmark.hear_protocol import SEED, STANDARDIZED, HearOptions
+from benchmark.kit import evaluate_with_kit, require_kit
 from benchmark.machine import describe_machine, git_commit, package_versions
 from benchmark.records import RecordError, make_record, read_record, write_record
 from benchmark.standardize import standardized
@@ -57,8 +58,6 @@ def evaluate(
         The engine is unknown or not installed, the embeddings are not complete, the disk is full,
         another process is at the same evaluation, or the engine failed.
     """
-    if engine not in ENGINES:
-        raise UserError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
     embedding = read_info(embeddings)
     if embedding is None:
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
@@ -96,6 +95,14 @@ def evaluate(
     return record
 
 
+def check_engine(engine: str) -> None:
+    """Raise the `UserError` of an engine that is unknown or not installed, before any work."""
+    if engine not in ENGINES:
+        raise UserError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    if engine == "kit":
+        require_kit()
+
+
 def _finish(
     embeddings: Path, work: Path, engine: str, options: HearOptions, on_progress: OnProgress
 ) -> dict[str, Any]:
@@ -122,9 +129,8 @@ def _finish(
 
 
 def _engine(name: str) -> Callable[[Path, Path, HearOptions, OnProgress], dict[str, Any]]:
+    check_engine(name)
     if name == "kit":
-        from benchmark.kit import evaluate_with_kit
-
         return evaluate_with_kit
     from benchmark.native import evaluate_native
 

@@ -56,14 +56,8 @@ def evaluate_with_kit(
     Raises
     ------
     UserError
-        The kit is not installed, the embeddings are not complete, or the kit failed.
+        The embeddings are not complete, or the kit failed.
     """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"--engine kit needs hear-eval-kit, and {missing[0]} is not installed; in the folder of"
-            f" setup.py type: {INSTALL}"
-        )
     metadata = _read_json(embeddings / METADATA_FILE)
     work.mkdir(parents=True, exist_ok=True)
     kit, links = work / "kit", work / "kit" / "embeddings"
@@ -80,6 +74,16 @@ def evaluate_with_kit(
     finally:
         shutil.rmtree(kit, ignore_errors=True)
     return _read_json(work / SCORES_FILE)
+
+
+def require_kit() -> None:
+    """Raise a `UserError` that says what to type if hear-eval-kit is not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"--engine kit needs hear-eval-kit, and {missing[0]} is not installed; in the folder of"
+            f" setup.py type: {INSTALL}"
+        )
 
 
 def _files(embeddings: Path, metadata: Mapping[str, Any]) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from benchmark import evaluate as module
 from benchmark.errors import UserError
-from benchmark.evaluate import FINISHED_FILE, evaluate
+from benchmark.evaluate import FINISHED_FILE, check_engine, evaluate
 from benchmark.hear_protocol import HearOptions, folds
 from benchmark.records import read_record
 
@@ -120,7 +120,7 @@ def test_undefined_scores_are_null(embeddings: Path, engine: Engine) -> None:
 
 def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
     with pytest.raises(UserError, match="unknown engine 'fast': choose one of kit, native"):
-        run(embeddings, engine="fast")
+        check_engine("fast")
     work = embeddings.parents[2] / "evaluations"
     run(embeddings)
     (finished,) = work.rglob(FINISHED_FILE)

@@ -218,10 +218,10 @@ def test_kit_that_fails_is_one_line_with_its_reason_and_its_log(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "work").iterdir()] == [kit.LOG_FILE]
 
 
-def test_missing_kit_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_kit_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "find_spec", lambda name: None if name == "heareval" else name)
     with pytest.raises(UserError, match=r"heareval is not installed.*pip install --no-deps"):
-        evaluate_with_kit(tmp_path, tmp_path / "work", QUICK, ignore)
+        kit.require_kit()
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,6 @@ def fake_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
     monkeypatch.setenv("STARTED", str(tmp_path / "started"))
     monkeypatch.setenv("FIRST", "time.sleep(600)")
-    monkeypatch.setattr(kit, "find_spec", lambda name: name)
     return tmp_path / "started"
 
 
@@ -327,7 +326,6 @@ def test_the_kit_does_not_outlive_a_killed_process(tmp_path: Path, fake_kit: Pat
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from benchmark import kit
-kit.find_spec = lambda name: name
 kit.evaluate_with_kit(
     Path({str(embeddings)!r}), Path({str(tmp_path / "work")!r}), kit.HearOptions(), print
 )
