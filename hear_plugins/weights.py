@@ -89,16 +89,21 @@ def resolve(model_file_path: str | os.PathLike[str], default: Checkpoint) -> Pat
         The path is not a readable file; the cached file is damaged; the download failed.
     """
     if str(model_file_path):
-        path = Path(model_file_path).expanduser()
-        if not path.is_file():
-            kind = "a folder" if path.is_dir() else "missing"
-            raise WeightsError(f"weights file {path} is {kind}; expected a checkpoint file")
-        return path
+        return existing(model_file_path)
     path = cache_dir() / default.file
     if not path.is_file():
         download(default, path)
     elif fault := _mismatch(path, default):
         raise WeightsError(f"{path} is damaged: {fault}; delete it and run again to download it")
+    return path
+
+
+def existing(model_file_path: str | os.PathLike[str]) -> Path:
+    """The path of a weights file that is there; WeightsError otherwise."""
+    path = Path(model_file_path).expanduser()
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "missing"
+        raise WeightsError(f"weights file {path} is {kind}; expected a checkpoint file")
     return path
 
 
