@@ -22,7 +22,7 @@ Differences from the original (embedding.py), which `upstream_quirks=True` undoe
     chunk: here 1000. Its scene is the mean over chunks, however short the last one is, and a rest
     of less than a patch counts as a chunk of zeros: here every patch counts the same. It gives the
     start of a patch as its time: here the centre. It drops up to three columns at the end: here the
-    last column is repeated where the timestamps would otherwise end more than 40 ms early.
+    last column is repeated where the timestamps would otherwise end 40 ms early.
     Its scene_embedding_size, 18432, is not the size of its vector.
     In both, sounds of less than 513 samples get zeros at the end (an error there).
 """

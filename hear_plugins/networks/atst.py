@@ -117,8 +117,8 @@ def sequence(
     encode : (n, 64, columns of a chunk) -> (n, patches, size).
     audio : Tensor (n_sounds, n_samples).
     chunk : in columns.
-    to_the_end : repeat the last column where the last patch would otherwise be centred more than a
-        step before the sound's end.
+    to_the_end : repeat the last column where the last patch would otherwise be centred a step or
+        more before the sound's end.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def sequence(
     """
     columns = spectrogram(audio)
     end_ms = 1000 * audio.shape[-1] / FRONTEND.sample_rate
-    missing = COLUMNS * math.ceil((end_ms - CENTRE_MS) / HOP_MS) - columns.shape[-1]
+    missing = COLUMNS * (math.floor((end_ms - CENTRE_MS) / HOP_MS) + 1) - columns.shape[-1]
     if to_the_end and missing > 0:
         columns = F.pad(columns, (0, missing), mode="replicate")
     parts = map_chunks(encode, columns, chunk, MAX_COLUMNS)

@@ -1,0 +1,89 @@
+"""Files whose tensors are not exactly the published ones are refused, and the tensor is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import layouts
+import pytest
+import torch
+from parity_fixtures import save
+from torch import Tensor
+
+from hear_plugins.weights import WeightsError
+
+
+class File(NamedTuple):
+    """A published file: its plugin, its tensors, what is around them, and one to be tried."""
+
+    module: str
+    layout: layouts.Layout
+    nest: Callable[[dict[str, Tensor]], dict[str, Any]]
+    tried: str
+
+
+FILES = {  # by their pack in ../shared/parity
+    "atst_frame": File(
+        "atst_frame",
+        layouts.atst_frame(),
+        lambda tensors: {"state_dict": tensors},
+        "model.teacher.encoder.blocks.7.attn.qkv.weight",
+    ),
+    "atst_clip": File(
+        "atst_clip",
+        layouts.atst_clip(),
+        lambda tensors: {"teacher": tensors},
+        "module.backbone.blocks.11.mlp.fc2.bias",
+    ),
+}
+
+
+@pytest.fixture(params=FILES)
+def file(request: pytest.FixtureRequest) -> File:
+    return FILES[request.param]
+
+
+def refusal(file: File, tensors: dict[str, Tensor], path: Path) -> str:
+    with pytest.raises(WeightsError) as raised:
+        import_module(f"hear_plugins.{file.module}").load_model(save(file.nest(tensors), path))
+    message = str(raised.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+def test_removed(file: File, tmp_path: Path) -> None:
+    tensors = layouts.empty(file.layout)
+    del tensors[file.tried]
+    assert f"tensor {file.tried} is missing" in refusal(file, tensors, tmp_path / "removed.pt")
+
+
+def test_renamed(file: File, tmp_path: Path) -> None:
+    tensors = layouts.empty(file.layout)
+    tensors[f"{file.tried}s"] = tensors.pop(file.tried)
+    assert f"tensor {file.tried} is missing" in refusal(file, tensors, tmp_path / "renamed.pt")
+
+
+def test_added(file: File, tmp_path: Path) -> None:
+    tensors = layouts.empty(file.layout)
+    tensors[f"{file.tried}.more"] = torch.zeros(1)
+    message = refusal(file, tensors, tmp_path / "added.pt")
+    assert f"tensor {file.tried}.more is unexpected" in message
+
+
+def test_reshaped(file: File, tmp_path: Path) -> None:
+    tensors = layouts.empty(file.layout)
+    shape = (*file.layout[file.tried][:-1], file.layout[file.tried][-1] - 1)
+    tensors[file.tried] = torch.zeros(1).expand(shape)
+    message = refusal(file, tensors, tmp_path / "reshaped.pt")
+    assert f"tensor {file.tried} has shape {shape}" in message
+
+
+@pytest.mark.parametrize("pack", FILES)
+def test_the_layout_is_the_published_one(pack: str, shared: Path) -> None:
+    manifest = json.loads((shared / "parity" / pack / "manifest.json").read_text())
+    published = {entry["name"]: tuple(entry["shape"]) for entry in manifest["tensors"]}
+    assert FILES[pack].layout.items() <= published.items()
