@@ -86,10 +86,14 @@ def area_under_roc(prediction: Array, target: Array) -> float:
 
 
 def d_prime(prediction: Array, target: Array) -> float:
-    """sqrt(2) times the normal quantile of each label's area under the curve, averaged."""
+    """sqrt(2) times the normal quantile of each label's area under the curve, averaged.
+
+    Returned as NumPy's float64, as the kit's is: of its scores the only one that it does not
+    round to float32 when it is logged.
+    """
     each = ndtri(_by_label(_auc, prediction, target)) * np.sqrt(2.0)
     with np.errstate(invalid="ignore"):  # a perfect label is +inf, a perfectly wrong one -inf
-        return float(np.mean(each))
+        return np.float64(np.mean(each))
 
 
 def _by_label(
@@ -182,8 +186,9 @@ def scores_named(names: Sequence[str], kind: str) -> list[Score]:
         raise UserError("the task names no score: `evaluation` in task_metadata.json is empty")
     for name in names:
         if name not in SCORES:
-            near = difflib.get_close_matches(name, SCORES, n=1, cutoff=0.4)
-            hint = f", did you mean {near[0]!r}?" if near else ""
+            known = {score.lower(): score for score in SCORES}
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f", did you mean {known[near[0]]!r}?" if near else ""
             raise UserError(f"unknown score {name!r} in the task's `evaluation`{hint}")
         if SCORES[name].of != kind:
             raise UserError(

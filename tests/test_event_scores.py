@@ -77,9 +77,9 @@ pairs = st.tuples(
 def test_onset_scores_are_those_of_sed_eval(lists: tuple[Events, Events]) -> None:
     for collar in (0.05, 0.2):
         ours = onset_f_measure(*tables(*lists), collar)
-        theirs = of_sed_eval(
-            "EventBasedMetrics", *lists, evaluate_offset=False, t_collar=collar
-        )["f_measure"]
+        theirs = of_sed_eval("EventBasedMetrics", *lists, evaluate_offset=False, t_collar=collar)[
+            "f_measure"
+        ]
         assert all(same(getattr(ours, name), theirs[name]) for name in theirs), (ours, theirs)
 
 

@@ -1,0 +1,352 @@
+"""Embeddings of one task as the tensors that the native engine trains and tests on.
+
+Read are the files that hear-eval-kit reads (`benchmark.store`). Embeddings are laid out once, in
+the kit's order of rows; those that are larger than `HELD_BYTES` stay on disk and are mapped, and
+a batch is copied when it is needed: the same numbers, a few milliseconds later.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import pickle
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from benchmark.errors import UserError
+from benchmark.events import Frames
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE
+
+# Training and validation data that together take more than this are not held in memory.
+HELD_BYTES = 2 << 30
+HASHED_BLOCK, HASHED_BLOCKS = 1 << 16, 64
+ALIGNMENT = 64  # bytes; torch's own for CPU memory
+
+
+@dataclass(frozen=True)
+class EmbeddedTask:
+    """A folder of complete embeddings.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    metadata
+        Its `task_metadata.json`.
+    labels
+        The vocabulary, by index.
+    size
+        Length of one embedding.
+    """
+
+    path: Path
+    metadata: dict[str, Any]
+    labels: tuple[str, ...]
+    size: int
+
+    @property
+    def kind(self) -> str:
+        """ "scene" or "event"."""
+        return str(self.metadata["embedding_type"])
+
+    @property
+    def multiclass(self) -> bool:
+        """Whether every row has exactly one label."""
+        return bool(self.metadata["prediction_type"] == "multiclass")
+
+    def row_names(self, split: str) -> dict[str, npt.NDArray[Any]]:
+        """What each row of a split belongs to, as arrays.
+
+        Returns
+        -------
+        dict
+            Scene tasks: `clip` (rows,) file names. Event tasks: `file_names` (n_files,),
+            `file_index` (rows,) into them and `timestamp_ms` (rows,) float64.
+        """
+        if self.kind == "scene":
+            return {"clip": np.array(self._clips(split))}
+        rows = _read_json(self.path / f"{split}.filename-timestamps.json")
+        index = {name: number for number, name in enumerate(dict.fromkeys(n for n, _ in rows))}
+        return {
+            "file_names": np.array(list(index)),
+            "file_index": np.fromiter((index[name] for name, _ in rows), np.int32, len(rows)),
+            "timestamp_ms": np.fromiter((time for _, time in rows), np.float64, len(rows)),
+        }
+
+    def _clips(self, wanted: str) -> list[str]:
+        # The embedding step shuffles the files of all splits, in order, by one generator
+        # (`heareval/embeddings/task_embeddings.py`).
+        shuffler = random.Random(0)
+        for split in self.metadata["splits"]:
+            names = list(_read_json(self.path / f"{split}.json"))
+            shuffler.shuffle(names)
+            if split == wanted:
+                return names
+        raise AssertionError(wanted)
+
+    def frames(self, split: str) -> Frames:
+        """Files and times of the rows of one split of an event task."""
+        return frames_of(self.row_names(split))
+
+    def events(self, split: str) -> dict[str, list[dict[str, Any]]]:
+        """The true events of one split of an event task, by file."""
+        events: dict[str, list[dict[str, Any]]] = _read_json(self.path / f"{split}.json")
+        return events
+
+    def fingerprint(self) -> str:
+        """Hash that changes when embeddings, labels or events do; of large files parts are read."""
+        digest = hashlib.sha256()
+        for path in sorted(path for path in self.path.iterdir() if path.is_file()):
+            size = path.stat().st_size
+            digest.update(f"{path.name} {size}\n".encode())
+            with path.open("rb") as file:
+                for start in range(0, size, max(HASHED_BLOCK, size // HASHED_BLOCKS)):
+                    file.seek(start)
+                    digest.update(file.read(HASHED_BLOCK))
+        return digest.hexdigest()
+
+
+def frames_of(row_names: Mapping[str, npt.NDArray[Any]]) -> Frames:
+    """Files and times of the rows that `EmbeddedTask.row_names` describes."""
+    names = row_names["file_names"][row_names["file_index"]].tolist()
+    return Frames.of(names, row_names["timestamp_ms"])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Embeddings and targets of some splits, one after the other.
+
+    Attributes
+    ----------
+    count
+        Number of rows.
+    target
+        (count, labels) float32, 1 where a row has a label.
+    wanted
+        What the loss compares with: `target`, or (count,) int64 label indices if multiclass.
+    """
+
+    count: int
+    target: Tensor
+    wanted: Tensor
+    _copy: Callable[[slice | Tensor], Tensor]
+
+    def batches(self, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Embeddings (n, size) and what is wanted, in minibatches; the last one may be smaller.
+
+        Parameters
+        ----------
+        size
+            Rows of a minibatch.
+        order
+            (count,) row indices; None takes the rows as they lie, as the kit always does: it would
+            shuffle training data, but compares a list of splits with the text "train"
+            (dataloader_from_split_name).
+        """
+        for start in range(0, self.count, size):
+            rows: slice | Tensor = slice(start, min(start + size, self.count))
+            if order is not None:
+                rows = order[rows]
+            yield self._copy(rows), self.wanted[rows]
+
+
+def read_embedded_task(path: Path) -> EmbeddedTask:
+    """Open a folder of embeddings.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or does not fit the others.
+    """
+    metadata = _read_json(path / METADATA_FILE)
+    for key in ("task_name", "embedding_type", "prediction_type", "split_mode", "splits"):
+        if key not in metadata:
+            raise UserError(f"{path / METADATA_FILE}: {key} is missing")
+    for key, known in (
+        ("embedding_type", ("scene", "event")),
+        ("prediction_type", ("multiclass", "multilabel")),
+    ):
+        if metadata[key] not in known:
+            raise UserError(
+                f"{path / METADATA_FILE}: {key} is {metadata[key]!r}, expected {' or '.join(known)}"
+            )
+    sizes = {split: _dimensions(path, split)[1] for split in metadata["splits"]}
+    if len(set(sizes.values())) != 1:
+        raise UserError(f"{path}: embeddings have different sizes: {sizes}")
+    return EmbeddedTask(path, metadata, _read_vocabulary(path), next(iter(sizes.values())))
+
+
+def read_rows(
+    task: EmbeddedTask, splits: Sequence[str], *, hold: bool, device: torch.device
+) -> Rows:
+    """Rows of some splits of a task.
+
+    Parameters
+    ----------
+    task
+        Whose.
+    splits
+        Names of the splits, in order.
+    hold
+        Copy all embeddings to the device now; else each batch when it is asked for.
+    device
+        Where batches and targets go.
+
+    Raises
+    ------
+    UserError
+        If files do not fit each other, an embedding is not finite (said when it is copied), or a
+        row of a multiclass task has not exactly one label.
+    """
+    mapped = [_mapped(task, split) for split in splits]
+    target = torch.cat([_target(task, split) for split in splits])
+    if task.multiclass and (wrong := (target.sum(dim=1) != 1).nonzero()).numel():
+        raise UserError(
+            f"{task.path}: row {int(wrong[0])} of {'+'.join(splits)} has"
+            f" {int(target[wrong[0]].sum())} labels, but the task is multiclass"
+        )
+    source = _Mapped(mapped, f"{task.path}: {'+'.join(splits)}")
+    target = target.to(device)
+    wanted = target.argmax(dim=1) if task.multiclass else target
+    if not hold:
+        return Rows(len(target), target, wanted, lambda rows: source.copy(rows).to(device))
+    held = source.copy(slice(0, len(target))).to(device)
+
+    def view(rows: slice | Tensor) -> Tensor:
+        batch = held[rows]
+        # The kit's batches are tensors of their own; where memory begins can change a product.
+        return batch if batch.data_ptr() % ALIGNMENT == 0 else batch.clone()
+
+    return Rows(len(target), target, wanted, view)
+
+
+def bytes_of(task: EmbeddedTask, splits: Sequence[str]) -> int:
+    """Bytes that the embeddings of some splits take."""
+    return sum(4 * math.prod(_dimensions(task.path, split)) for split in splits)
+
+
+class _Mapped:
+    """Several memory-mapped splits as one sequence of rows."""
+
+    def __init__(self, parts: Sequence[npt.NDArray[np.float32]], name: str) -> None:
+        self.parts = parts
+        self.name = name
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def copy(self, rows: slice | Tensor) -> Tensor:
+        """Chosen rows as one tensor in memory, checked to be finite."""
+        if isinstance(rows, slice):
+            index = None
+            start, stop = rows.start, rows.stop
+            batch = torch.empty(stop - start, self.parts[0].shape[1])
+        else:
+            index = rows.cpu().numpy()
+            batch = torch.empty(len(index), self.parts[0].shape[1])
+        into = batch.numpy()
+        for number, part in enumerate(self.parts):
+            first, end = self.starts[number], self.starts[number + 1]
+            if index is not None:
+                inside = (index >= first) & (index < end)
+                into[inside] = part[index[inside] - first]
+            elif max(start, first) < min(stop, end):
+                low, high = max(start, first), min(stop, end)
+                into[low - start : high - start] = part[low - first : high - first]
+        if not torch.isfinite(batch).all():
+            raise UserError(
+                f"{self.name}: an embedding is not finite; the model made NaN or infinity,"
+                " or the file is damaged"
+            )
+        return batch
+
+
+def _mapped(task: EmbeddedTask, split: str) -> npt.NDArray[np.float32]:
+    path = task.path / f"{split}.embeddings.npy"
+    shape = _dimensions(task.path, split)
+    try:
+        if path.stat().st_size != 4 * math.prod(shape) or not shape[0]:
+            raise UserError(f"{path}: has not the {shape[0]} x {shape[1]} numbers that are said")
+        return np.memmap(path, np.float32, "r", shape=shape)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; delete the folder and embed again") from error
+
+
+def _target(task: EmbeddedTask, split: str) -> Tensor:
+    """(rows, labels) float32 with a 1 for each label of a row."""
+    path = task.path / f"{split}.target-labels.pkl"
+    rows = _read_labels(path)
+    index = {label: number for number, label in enumerate(task.labels)}
+    # The store writes equal lists as one object, so few of them have to be looked at.
+    known: dict[int, list[int]] = {}
+    try:
+        for labels in {id(labels): labels for labels in rows}.values():
+            known[id(labels)] = [index[str(label)] for label in labels]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: label {error} is not in the vocabulary") from error
+    if len(rows) != _dimensions(task.path, split)[0]:
+        raise UserError(f"{path}: labels of {len(rows)} rows, but there are more or fewer rows")
+    columns = [known[id(labels)] for labels in rows]
+    target = torch.zeros(len(rows), len(task.labels))
+    counts = np.fromiter(map(len, columns), np.int64, len(columns))
+    flat = np.fromiter((c for row in columns for c in row), np.int64, int(counts.sum()))
+    target[torch.from_numpy(np.repeat(np.arange(len(rows)), counts)), torch.from_numpy(flat)] = 1.0
+    return target
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads lists, texts and numbers; a pickle that names anything else is refused, not run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+
+def _read_labels(path: Path) -> list[list[Any]]:
+    try:
+        with path.open("rb") as file:
+            rows = _PlainUnpickler(file).load()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; delete the folder and embed again") from error
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise UserError(f"{path}: not a list of labels ({error})") from error
+    if not isinstance(rows, list):
+        raise UserError(f"{path}: not a list of labels but {type(rows).__name__}")
+    return rows
+
+
+def _read_vocabulary(path: Path) -> tuple[str, ...]:
+    file = path / VOCABULARY_FILE
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            labels = {int(row["idx"]): row["label"] for row in csv.DictReader(lines)}
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}; delete the folder and embed again") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file}: columns idx and label expected ({error})") from error
+    if sorted(labels) != list(range(len(labels))) or not labels:
+        raise UserError(f"{file}: idx must run from 0 without gaps")
+    return tuple(labels[number] for number in range(len(labels)))
+
+
+def _dimensions(path: Path, split: str) -> tuple[int, int]:
+    file = path / f"{split}.embedding-dimensions.json"
+    value = _read_json(file)
+    if not (isinstance(value, list) and len(value) == 2):
+        raise UserError(f"{file}: expected [rows, size], not {value!r}")
+    return int(value[0]), int(value[1])
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}; delete the folder and embed again") from error
