@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from itertools import chain
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def quantise(audio: Samples) -> Samples:
 def write_wav(path: Path | str, audio: Samples, rate: int) -> None:
     """Write float32 (n,) as 16-bit mono WAV; the file appears complete or not at all."""
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = _partial(path)
     try:
         soundfile.write(partial, _int16(audio), rate, subtype="PCM_16", format="WAV")
         partial.replace(path)
@@ -131,9 +132,14 @@ def _mark_resampled(folder: Path, best: int) -> None:
     # Without the mark, 48000 Hz made from 44100 Hz would become the source of other rates.
     mark = folder / RESAMPLED_FILE
     if not mark.exists():
-        partial = mark.with_name(f".{mark.name}.{os.getpid()}.part")
+        partial = _partial(mark)
         partial.write_text(json.dumps({"from": best, "resampler": RESAMPLER}), encoding="utf-8")
         partial.replace(mark)
+
+
+def _partial(path: Path) -> Path:
+    """Where a thread writes a file before it moves it into place."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
 
 
 def _read_at(path: Path, rate: int) -> Samples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,15 @@ def test_a_rate_is_made_once_and_stays_the_same(tmp_path: Path) -> None:
     assert len(first) == 1600
     assert path.stat().st_mtime_ns == made_at
     assert np.array_equal(first, read_audio(path)[0])
+
+
+def test_threads_may_make_the_same_rate(tmp_path: Path) -> None:
+    task = read_task(make_task(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: audio_at_rate(task, "train", "a.wav", 16000), range(32)))
+    assert all(np.array_equal(samples, made[0]) for samples in made)
+    files = sorted(path.name for path in (task.path / "16000").rglob("*") if path.is_file())
+    assert files == ["a.wav", "resampled.json"]
 
 
 def test_made_rates_are_not_sources(tmp_path: Path) -> None:
