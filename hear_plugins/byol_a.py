@@ -15,7 +15,8 @@ Options of `load_model`
     mel="htk"           "htk": the recipe of the repository's README, as most users run it;
                         "slaney": that of NTT's evaluation package, nearer to pre-training
     mean, std           standardisation; None: the constants published with the recipe
-    hop_ms=40           80: the network's own frames; 40: a second pass, shifted by half a frame
+    hop_ms=40           80: the network's own frames; 40: a second pass, shifted by half a frame,
+                        on the sound extended by its reflection
     random_weights      seed, for tests and timing
 
 Differences from the original
@@ -159,18 +160,13 @@ def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tenso
     with torch.no_grad():
         audio = check_audio(audio, model)
         columns = model.columns(audio)
-        count, columns = _cover(columns, audio.shape[-1] / model.frontend.hop, model)
+        # The network drops up to seven columns at the end: go on to within a step of the sound's.
+        whole = (columns.shape[-1] - COLUMNS_PER_FRAME) // model.hop + 1
+        reached = math.ceil((audio.shape[-1] / model.frontend.hop - _CENTRE) / model.hop)
+        count = max(whole, reached)
 
         def frames(rows: Tensor) -> Tensor:
-            out = rows.new_empty(len(rows), count, model.timestamp_embedding_size)
-            passes = COLUMNS_PER_FRAME // model.hop
-            for first in range(passes):
-                slots, done = out[:, first::passes], 0
-                for piece in model.network.frames(rows[..., first * model.hop :]):
-                    some = slots[:, done : done + piece.shape[1]]
-                    some.copy_(piece[:, : some.shape[1]])
-                    done += some.shape[1]
-            return out
+            return _every_hop(rows, count, model)
 
         embeddings = map_rows(frames, columns, _sounds_at_once(columns))
     column_ms = 1000 * model.frontend.hop / model.sample_rate
@@ -178,24 +174,37 @@ def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tenso
     return embeddings, times
 
 
+def _every_hop(columns: Tensor, count: int, model: ByolA) -> Tensor:
+    """Frames starting at columns 0, hop, 2 hop, ...: (n, 64, T) -> (n, count, d).
+
+    Zeros inside the network change a frame at an edge by half; so the sound is extended by its
+    reflection, except for the first and last of the frames that the original has.
+    """
+    out = columns.new_empty(len(columns), count, model.timestamp_embedding_size)
+    passes = COLUMNS_PER_FRAME // model.hop
+    wide = _reflected(columns, COLUMNS_PER_FRAME, 3 * COLUMNS_PER_FRAME)
+    for first in range(passes):
+        slots, done = out[:, first::passes], 0
+        stop = 1 + slots.shape[1]  # frame 0 lies in the extension
+        for piece in model.network.frames(wide[..., first * model.hop :], 1, stop):
+            slots[:, done : done + piece.shape[1]] = piece
+            done += piece.shape[1]
+    own = columns.shape[-1] // COLUMNS_PER_FRAME
+    before_last = max(0, own - 2) * COLUMNS_PER_FRAME
+    out[:, 0] = model.network(columns[..., : 3 * COLUMNS_PER_FRAME])[:, 0]
+    out[:, (own - 1) * passes] = model.network(columns[..., before_last:])[:, -1]
+    return out
+
+
+def _reflected(columns: Tensor, before: int, after: int) -> Tensor:
+    """`columns` with reflections of any length on both sides (torch's must be shorter than it)."""
+    last = columns.shape[-1] - 1
+    index = torch.arange(-before, last + 1 + after, device=columns.device) % (2 * last)
+    return columns[..., torch.minimum(index, 2 * last - index)]
+
+
 def _sounds_at_once(columns: Tensor) -> int:
     return max(1, column_budget(columns.device) // columns.shape[-1])
-
-
-def _cover(columns: Tensor, end: float, model: ByolA) -> tuple[int, Tensor]:
-    """How many frames reach the sound's `end` (in columns) to one step; columns that hold them.
-
-    The network drops up to seven columns at the end. Where the last frame would then lie too far
-    from it, columns of silence follow; elsewhere nothing is changed.
-    """
-    given = columns.shape[-1]
-    whole = (given - COLUMNS_PER_FRAME) // model.hop + 1
-    count = max(whole, math.ceil((end - _CENTRE) / model.hop))
-    missing = (count - 1) * model.hop + COLUMNS_PER_FRAME - given
-    if missing > 0:
-        silence = (math.log(model.frontend.floor) - model.mean) / model.std
-        columns = torch.nn.functional.pad(columns, (0, missing), value=silence)
-    return count, columns
 
 
 def load_encoder(

@@ -92,3 +92,29 @@ def relative_error(got: torch.Tensor | np.ndarray, golden: np.ndarray) -> float:
     """Largest difference, relative to the largest golden value."""
     difference = np.abs(np.asarray(got, np.float64) - golden.astype(np.float64))
     return float(difference.max() / np.abs(golden).max())
+
+
+def golden_cases(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Golden arrays by case: {"short_s1": {"scene": ..., ...}, ...}."""
+    cases: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            case, name = key.split("/")
+            cases.setdefault(case, {})[name] = arrays[key]
+    return cases
+
+
+def case_audio(case: Mapping[str, np.ndarray], sample_rate: int) -> torch.Tensor:
+    """The two clips that a golden case was made from."""
+    return audio(int(case["audio_seed"]), float(case["seconds"]), sample_rate)
+
+
+def frames_error(
+    embeddings: torch.Tensor, case: Mapping[str, np.ndarray], prefix: str = "timestamp"
+) -> float:
+    """`relative_error` of timestamp embeddings against a case's first and last frames."""
+    head, last = case[f"{prefix}_head"], case[f"{prefix}_last"]
+    return max(
+        relative_error(embeddings[:, : head.shape[1]], head),
+        relative_error(embeddings[:, -last.shape[1] :], last),
+    )

@@ -57,17 +57,17 @@ class AudioNTT2020(nn.Module):
             x = F.relu(linear(x, dense.weight, dense.bias))
         return x
 
-    def frames(self, columns: Tensor) -> Iterator[Tensor]:
-        """The frames of `forward` in consecutive pieces (n, some, d), in bounded memory."""
+    def frames(self, columns: Tensor, first: int = 0, stop: int | None = None) -> Iterator[Tensor]:
+        """Frames `first` to `stop` of `forward` in pieces (n, some, d), in bounded memory."""
         total = columns.shape[-1] // COLUMNS_PER_FRAME
-        budget = column_budget(columns.device) // (len(columns) * COLUMNS_PER_FRAME)
-        step = max(8, budget)
-        for start in range(0, total, step):
-            stop = min(start + step, total)
+        stop = total if stop is None else stop
+        step = max(8, column_budget(columns.device) // (len(columns) * COLUMNS_PER_FRAME))
+        for start in range(first, stop, step):
+            end = min(start + step, stop)
             before = min(start, 1)
-            end = columns.shape[-1] if stop + 1 >= total else (stop + 1) * COLUMNS_PER_FRAME
-            piece = self(columns[..., (start - before) * COLUMNS_PER_FRAME : end])
-            yield piece[:, before : before + stop - start]
+            last = columns.shape[-1] if end + 1 >= total else (end + 1) * COLUMNS_PER_FRAME
+            piece = self(columns[..., (start - before) * COLUMNS_PER_FRAME : last])
+            yield piece[:, before : before + end - start]
 
     def clip(self, columns: Tensor) -> Tensor:
         """Maximum plus mean over the frames: (n, 64, T) -> (n, d)."""
