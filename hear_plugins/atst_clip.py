@@ -40,8 +40,9 @@ from . import checkpoints
 from .hear import check_audio, map_rows, timestamps
 from .networks import atst
 from .networks.vit import ViT
-from .weights import file_provenance, fill_random, random_seed, resolve
+from .weights import load_network
 
+_PREFIXES = ("module.backbone.", "model.teacher.encoder.")  # in the base and the small file
 CHUNK = 600  # columns, 6 s
 _HEARD_SAMPLES = 12 * atst.FRONTEND.sample_rate  # by the original
 
@@ -104,15 +105,13 @@ def load_model(
     """
     if last_blocks not in range(1, atst.BLOCKS + 1):
         raise ValueError(f"last_blocks={last_blocks!r}; expected 1 to {atst.BLOCKS}")
-    seed = random_seed(random_weights, model_file_path)
-    if seed is not None:
-        network = atst.encoder(atst.WIDTHS["base"], class_token=True)
-        provenance = fill_random(network, seed, "atst_clip")
-    else:
-        path = resolve(model_file_path, checkpoints.ATST_CLIP[0])
-        prefixes = ("module.backbone.", "model.teacher.encoder.")
-        network = atst.load_encoder(path, prefixes, "norm", class_token=True)
-        provenance = file_provenance(path)
+    network, provenance = load_network(
+        model_file_path,
+        checkpoints.ATST_CLIP[0],
+        random_weights,
+        lambda path: atst.load_encoder(path, _PREFIXES, "norm", class_token=True),
+        lambda: atst.encoder(atst.WIDTHS["base"], class_token=True),
+    )
     model = AtstClip(network, last_blocks, upstream_quirks)
     model.provenance = provenance
     return model.eval()

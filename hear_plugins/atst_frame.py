@@ -38,7 +38,7 @@ from . import checkpoints
 from .hear import check_audio, map_chunks, timestamps
 from .networks import atst
 from .networks.vit import ViT
-from .weights import file_provenance, fill_random, random_seed, resolve
+from .weights import load_network
 
 
 class AtstFrame(nn.Module):
@@ -87,15 +87,15 @@ def load_model(
     """
     if last_blocks not in range(1, atst.BLOCKS + 1):
         raise ValueError(f"last_blocks={last_blocks!r}; expected 1 to {atst.BLOCKS}")
-    seed = random_seed(random_weights, model_file_path)
-    if seed is not None:
-        network = atst.encoder(atst.WIDTHS["base"], class_token=False)
-        provenance = fill_random(network, seed, "atst_frame")
-    else:
-        path = resolve(model_file_path, checkpoints.ATST_FRAME[0])
-        prefixes = ("model.teacher.encoder.",)
-        network = atst.load_encoder(path, prefixes, "norm_frame", class_token=False)
-        provenance = file_provenance(path)
+    network, provenance = load_network(
+        model_file_path,
+        checkpoints.ATST_FRAME[0],
+        random_weights,
+        lambda path: atst.load_encoder(
+            path, ("model.teacher.encoder.",), "norm_frame", class_token=False
+        ),
+        lambda: atst.encoder(atst.WIDTHS["base"], class_token=False),
+    )
     model = AtstFrame(network, last_blocks, upstream_quirks)
     model.provenance = provenance
     return model.eval()

@@ -2,14 +2,15 @@
 
 A plugin's `load_model` reads
 
-    seed = random_seed(random_weights, model_file_path)
-    if seed is None:
-        path = resolve(model_file_path, CHECKPOINT)
-        network = Network(...)                        # sized from the tensors
-        load_strict(network, load_tensors(path), path)
-        network.provenance = file_provenance(path)
-    else:
-        network.provenance = fill_random(network, seed, "name")
+    def from_file(path):
+        tensors = load_tensors(path)
+        network = Network(...)  # sized from the tensors
+        load_strict(network, tensors, path)
+        return network
+
+    network, provenance = load_network(
+        model_file_path, CHECKPOINT, random_weights, from_file, blank=Network
+    )
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
@@ -41,6 +42,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from .checkpoints import CHECKPOINTS, Checkpoint, recognise
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
 RANDOM_VARIABLE = "HEAR_PLUGINS_RANDOM_WEIGHTS"
@@ -363,6 +366,35 @@ def _and_more(names: Sequence[str]) -> str:
 
 
 # --- random weights -----------------------------------------------------------------------------
+
+
+def load_network(
+    model_file_path: str,
+    default: Checkpoint,
+    random_weights: int | None,
+    from_file: Callable[[Path], Network],
+    blank: Callable[[], Network],
+) -> tuple[Network, dict[str, Any]]:
+    """A network with the weights that the user chose, and its provenance.
+
+    Parameters
+    ----------
+    model_file_path, default : as of `resolve`.
+    random_weights : as of `random_seed`.
+    from_file : makes the network of a weights file.
+    blank : makes the network of `default`, to be filled with random weights.
+
+    Raises
+    ------
+    ValueError, WeightsError
+        As `random_seed`, `resolve` and `from_file`.
+    """
+    seed = random_seed(random_weights, model_file_path)
+    if seed is None:
+        path = resolve(model_file_path, default)
+        return from_file(path), file_provenance(path)
+    network = blank()
+    return network, fill_random(network, seed, default.module)
 
 
 def random_seed(
