@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 # Only what --help needs is imported here: torch and the models take seconds.
 from benchmark.errors import UserError
-from benchmark.hear_protocol import GRIDS, PROTOCOLS, HearOptions
+from benchmark.hear_protocol import ENGINES, GRIDS, PROTOCOLS, HearOptions
 
 if TYPE_CHECKING:
     from benchmark.models import ModelSpec
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 DEMO = "demo"
-ENGINES = ("kit",)
 
 DESCRIPTION = """\
 Measure audio-embedding models on HEAR tasks: models -> embeddings -> scores -> tables.
@@ -417,7 +416,8 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=ENGINES,
         default=ENGINES[0],
-        help="what trains and scores: kit is hear-eval-kit itself",
+        help="what trains and scores: native, or kit, hear-eval-kit itself, for the same numbers"
+        f" more slowly (default: {ENGINES[0]})",
     )
     parser.add_argument(
         "--protocol",

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UserError
-from benchmark.hear_protocol import SEED, STANDARDIZED, HearOptions
+from benchmark.hear_protocol import ENGINES, SEED, STANDARDIZED, HearOptions
 from benchmark.kit import evaluate_with_kit, require_kit
 from benchmark.machine import describe_machine, git_commit, package_versions
 from benchmark.records import RecordError, make_record, read_record, write_record
@@ -27,7 +27,6 @@ from benchmark.standardize import standardized
 from benchmark.store import disk_errors, read_info
 from tasks.folder import METADATA_FILE
 
-ENGINES = ("kit", "native")
 FINISHED_FILE = "evaluation.json"
 
 OnProgress = Callable[[float, str], None]

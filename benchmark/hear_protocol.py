@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 SEED = 42
 STANDARDIZED = "hear-standardized"
 PROTOCOLS = ("hear", STANDARDIZED)
+ENGINES = ("native", "kit")
 GRIDS = ("default", "fast", "faster")
 SCORES_FILE = "test.predicted-scores.json"
 
