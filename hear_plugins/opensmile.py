@@ -24,9 +24,13 @@ Differences from the original
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,6 +115,7 @@ def load_model(
         raise ValueError(f"num_workers={num_workers}; expected at least 1")
     if scaling not in SCALINGS:
         raise ValueError(f"scaling={scaling!r}; expected one of {', '.join(SCALINGS)}")
+    _prefer_own_symbols()
     try:
         import opensmile
     except ImportError as error:
@@ -121,6 +126,18 @@ def load_model(
     model = OpenSmile(smile, hop_ms, window_ms, scaling, num_workers, upstream_quirks)
     model.provenance = {"weights": "none", "package": f"opensmile {version('opensmile')}"}
     return model.eval()
+
+
+def _prefer_own_symbols() -> None:
+    """Load openSMILE's library so that it calls its own functions first.
+
+    TensorFlow, which hear-validator imports, exports an FFT of the same name and other types: where
+    it came first, openSMILE crashed the process.
+    """
+    spec = find_spec("opensmile")
+    if spec and spec.origin and hasattr(os, "RTLD_DEEPBIND"):
+        for library in Path(spec.origin).parent.glob("core/bin/*/*.so"):
+            ctypes.CDLL(str(library), mode=os.RTLD_DEEPBIND)
 
 
 @torch.no_grad()
