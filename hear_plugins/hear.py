@@ -198,3 +198,53 @@ def map_chunks(
     if whole < columns.shape[-1]:
         parts.append(columns[..., whole:].unsqueeze(1))
     return [map_windows(function, part, max_columns * columns.shape[1]) for part in parts]
+
+
+def equal_parts(length: int, longest: int, multiple: int) -> int:
+    """Length of a part when `length` is cut into the fewest equal parts, each at most `longest`.
+
+    The result is a multiple of `multiple`, as `longest` must be; the last part may be shorter.
+    """
+    parts = -(-length // longest)
+    return -(-length // (parts * multiple)) * multiple
+
+
+def shifted_passes(
+    encode: Callable[[Tensor], Tensor],
+    spectrogram: Tensor,
+    count: int,
+    patch: int,
+    hop: int,
+    lead: int,
+) -> Tensor:
+    """Columns of patches at a finer step than their width: passes are shifted and interleaved.
+
+    Parameters
+    ----------
+    encode : callable
+        (n_sounds, rows, frames) -> (n_sounds, at least frames // patch, size).
+    spectrogram : Tensor (n_sounds, rows, n_frames)
+        Zeros, the mean level of a standardised spectrogram, are put before and behind it.
+    count : int
+        Columns wanted.
+    patch, hop : int
+        Frames of a column, and from one column to the next; a divisor of `patch`.
+    lead : int
+        Frames by which the first column starts before the spectrogram.
+
+    Returns
+    -------
+    Tensor (n_sounds, count, size).
+    """
+    passes = patch // hop
+    out: Tensor | None = None
+    for i in range(min(passes, count)):
+        before = lead - i * hop
+        wanted = len(range(i, count, passes))
+        behind = max(0, wanted * patch - before - spectrogram.shape[-1])
+        columns = encode(torch.nn.functional.pad(spectrogram, (before, behind)))[:, :wanted]
+        if out is None:
+            out = columns.new_empty(len(columns), count, columns.shape[-1])
+        out[:, i::passes] = columns
+    assert out is not None
+    return out

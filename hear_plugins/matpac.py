@@ -31,6 +31,7 @@ Differences from the original
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,16 +40,9 @@ from torch import Tensor, nn
 
 from . import checkpoints
 from .frontends import LogMel
-from .hear import check_audio, pad_to, timestamps
+from .hear import check_audio, map_chunks, pad_to, shifted_passes, timestamps
 from .networks.vit import ViT
-from .weights import (
-    file_provenance,
-    fill_random,
-    load_strict,
-    load_tensors,
-    random_seed,
-    resolve,
-)
+from .weights import load_network, load_strict, load_tensors
 
 PATCH, WIDTH = 16, 768
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney", padding=None)
@@ -56,7 +50,7 @@ MEAN, STD = -7.056, 4.193
 ROWS = FRONTEND.n_mels // PATCH
 _FRAME_MS = 10
 _CENTRE_MS = 87.5  # of the first column: it sees 15 hops and a window
-_CHUNKS_AT_ONCE = 16  # about 150 MB
+_MAX_FRAMES = 9728  # encoded at once: 16 chunks of 6 s, about 150 MB
 
 
 class Matpac(nn.Module):
@@ -80,25 +74,17 @@ class Matpac(nn.Module):
 
     def columns(self, spectrogram: Tensor) -> Tensor:
         """(n_sounds, 80, frames) -> (n_sounds, ceil(frames / 16), embedding size), in chunks."""
-        longest = self.network.grid[1] * PATCH
         # Padding is the mean level, after standardisation, as in training.
         padded = F.pad(spectrogram, (0, -spectrogram.shape[-1] % PATCH))
-        whole = padded.shape[-1] // longest * longest
-        chunks = padded[..., :whole].unflatten(-1, (-1, longest)).transpose(1, 2)
-        parts = [self._encode(chunks.flatten(0, 1)).unflatten(0, chunks.shape[:2]).flatten(1, 2)]
-        if whole < padded.shape[-1]:
-            parts.append(self._encode(padded[..., whole:]))
-        return torch.cat(parts, dim=1)
+        parts = map_chunks(self.encode, padded, self.network.grid[1] * PATCH, _MAX_FRAMES)
+        return torch.cat([part.flatten(1, 2) for part in parts], dim=1)
 
-    def _encode(self, chunks: Tensor) -> Tensor:
-        """(n, 80, frames) -> (n, frames // 16, embedding size)."""
-        size = self.scene_embedding_size
-        out = chunks.new_empty(len(chunks), chunks.shape[-1] // PATCH, size)
-        for start in range(0, len(chunks), _CHUNKS_AT_ONCE):
-            batch = slice(start, start + _CHUNKS_AT_ONCE)
-            tokens = self.network(chunks[batch])
-            out[batch] = tokens.mean(1) if size == WIDTH else tokens.transpose(1, 2).flatten(2)
-        return out
+    def encode(self, chunks: Tensor) -> Tensor:
+        """(n, 80, frames of a chunk) -> (n, frames // 16, embedding size)."""
+        tokens = self.network(chunks)
+        if self.scene_embedding_size == WIDTH:
+            return tokens.mean(1)
+        return tokens.transpose(1, 2).flatten(2)
 
 
 def load_model(
@@ -122,20 +108,24 @@ def load_model(
         raise ValueError(f"hop_ms={hop_ms!r}; expected 160, 80, 40, 20 or 10")
     if embedding_size not in (ROWS * WIDTH, WIDTH):
         raise ValueError(f"embedding_size={embedding_size!r}; expected {ROWS * WIDTH} or {WIDTH}")
-    seed = random_seed(random_weights, model_file_path)
-    if seed is not None:
-        network = ViT((ROWS, 38))
-        provenance = fill_random(network, seed, "matpac")
-    else:
-        path = resolve(model_file_path, checkpoints.MATPAC[0])
-        tensors = load_tensors(path)
-        positions = tensors.get("pos_embed", torch.empty(1, 191, WIDTH)).shape[1] - 1
-        network = ViT((ROWS, positions // ROWS))
-        load_strict(network, tensors, path, ignored=tuple(tensors), name_in_file=_name_in_file)
-        provenance = file_provenance(path)
+    network, provenance = load_network(
+        model_file_path,
+        checkpoints.MATPAC[0],
+        random_weights,
+        _load_file,
+        lambda: ViT((ROWS, 38)),
+    )
     model = Matpac(network, hop_ms, embedding_size, upstream_quirks)
     model.provenance = provenance
     return model.eval()
+
+
+def _load_file(path: Path) -> ViT:
+    tensors = load_tensors(path)
+    positions = tensors.get("pos_embed", torch.empty(1, 191, WIDTH)).shape[1] - 1
+    network = ViT((ROWS, positions // ROWS))
+    load_strict(network, tensors, path, ignored=tuple(tensors), name_in_file=_name_in_file)
+    return network
 
 
 def _name_in_file(name: str) -> str:
@@ -185,7 +175,6 @@ def get_timestamp_embeddings(audio: Tensor, model: Matpac) -> tuple[Tensor, Tens
     audio = check_audio(audio, model)
     spectrogram = model.spectrogram(audio)
     hop = model.hop_ms // _FRAME_MS
-    passes = PATCH // hop
     lead = int(_CENTRE_MS // model.hop_ms) * hop  # frames of padding before the first column
     first_ms = _CENTRE_MS % model.hop_ms
     if model.upstream_quirks:
@@ -193,8 +182,5 @@ def get_timestamp_embeddings(audio: Tensor, model: Matpac) -> tuple[Tensor, Tens
     else:
         seconds = audio.shape[-1] / model.sample_rate
         count = max(1, int((1000 * seconds - first_ms) // model.hop_ms) + 1)
-    out = audio.new_empty(len(audio), count, model.timestamp_embedding_size)
-    for i in range(min(passes, count)):
-        slots = out[:, i::passes]
-        slots.copy_(model.columns(F.pad(spectrogram, (lead - i * hop, 0)))[:, : slots.shape[1]])
-    return out, timestamps(len(audio), count, model.hop_ms, first_ms, audio.device)
+    columns = shifted_passes(model.columns, spectrogram, count, PATCH, hop, lead)
+    return columns, timestamps(len(audio), count, model.hop_ms, first_ms, audio.device)
