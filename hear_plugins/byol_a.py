@@ -28,6 +28,7 @@ Differences from the original
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,14 +38,7 @@ from . import checkpoints
 from .frontends import LogMel
 from .hear import check_audio, map_rows, pad_to, timestamps
 from .networks.byol_cnn import COLUMNS_PER_FRAME, AudioNTT2020, column_budget
-from .weights import (
-    file_provenance,
-    fill_random,
-    load_strict,
-    load_tensors,
-    random_seed,
-    resolve,
-)
+from .weights import load_network, load_strict, load_tensors
 
 _HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
 _SLANEY = LogMel(16000, 1024, 160, 64, 60, 7800, scale="slaney", norm="slaney")
@@ -64,12 +58,10 @@ class ByolA(torch.nn.Module):
 
     sample_rate = 16000
 
-    def __init__(
-        self, network: AudioNTT2020, d: int, mel: str, mean: float, std: float, hop: int
-    ) -> None:
+    def __init__(self, network: AudioNTT2020, mel: str, mean: float, std: float, hop: int) -> None:
         super().__init__()
         self.network = network
-        self.scene_embedding_size = self.timestamp_embedding_size = d
+        self.scene_embedding_size = self.timestamp_embedding_size = network.embedding_size
         self.frontend, self.mean, self.std = RECIPES[mel][0], mean, std
         self.hop = hop  # of timestamps, in columns
         self.provenance: dict[str, Any] = {}
@@ -109,10 +101,10 @@ def load_model(
     std = RECIPES[mel][2] if std is None else float(std)
     if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
         raise ValueError(f"mean={mean}, std={std}; expected finite numbers, std above 0")
-    network, d, provenance = load_encoder(
-        model_file_path, published[dimensions], dimensions, "byol_a", random_weights
+    network, provenance = load_encoder(
+        model_file_path, published[dimensions], dimensions, random_weights
     )
-    model = ByolA(network, d, mel, mean, std, hop_ms // 10)
+    model = ByolA(network, mel, mean, std, hop_ms // 10)
     model.provenance = provenance
     return model.eval()
 
@@ -211,24 +203,24 @@ def load_encoder(
     model_file_path: str,
     default: checkpoints.Checkpoint,
     dimensions: int,
-    module_name: str,
     random_weights: int | None,
-) -> tuple[AudioNTT2020, int, dict[str, Any]]:
-    """The encoder of BYOL-A and BYOL-S with its size and provenance.
+) -> tuple[AudioNTT2020, dict[str, Any]]:
+    """The encoder of BYOL-A and BYOL-S, of the size that the file holds, and its provenance.
 
     A state dict may be wrapped in "state_dict", and its names may have a prefix.
     """
-    seed = random_seed(random_weights, model_file_path)
-    if seed is not None:
-        network = AudioNTT2020(dimensions)
-        return network, dimensions, fill_random(network, seed, module_name)
-    path = resolve(model_file_path, default)
-    tensors = {_bare(name): value for name, value in load_tensors(path, ("state_dict",)).items()}
-    last = tensors.get("fc.3.weight")
-    d = len(last) if last is not None and last.ndim else dimensions
-    network = AudioNTT2020(d)
-    load_strict(network, tensors, path)
-    return network, d, file_provenance(path)
+
+    def from_file(path: Path) -> AudioNTT2020:
+        tensors = {_bare(name): x for name, x in load_tensors(path, ("state_dict",)).items()}
+        last = tensors.get("fc.3.bias")
+        network = AudioNTT2020(dimensions if last is None else last.numel())
+        load_strict(network, tensors, path)
+        return network
+
+    def blank() -> AudioNTT2020:
+        return AudioNTT2020(dimensions)
+
+    return load_network(model_file_path, default, random_weights, from_file, blank)
 
 
 def _bare(name: str) -> str:

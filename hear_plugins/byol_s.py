@@ -56,14 +56,13 @@ class ByolS(torch.nn.Module):
     def __init__(
         self,
         network: AudioNTT2020 | CvT,
-        embedding_size: int,
         window_ms: float,
         hop_ms: float,
         upstream_quirks: bool,
     ) -> None:
         super().__init__()
         self.network = network
-        self.scene_embedding_size = self.timestamp_embedding_size = embedding_size
+        self.scene_embedding_size = self.timestamp_embedding_size = network.embedding_size
         self.window = samples_of(window_ms, self.sample_rate, "window_ms")
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms", multiple=FRONTEND.hop)
@@ -92,10 +91,8 @@ def load_model(
     hear_plugins.weights.WeightsError
         The weights are missing, damaged, or another model's.
     """
-    network, d, provenance = load_encoder(
-        model_file_path, checkpoints.BYOL_S, 2048, "byol_s", random_weights
-    )
-    model = ByolS(network, d, window_ms, hop_ms, upstream_quirks)
+    network, provenance = load_encoder(model_file_path, checkpoints.BYOL_S, 2048, random_weights)
+    model = ByolS(network, window_ms, hop_ms, upstream_quirks)
     model.provenance = provenance
     return model.eval()
 

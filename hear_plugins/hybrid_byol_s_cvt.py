@@ -23,19 +23,14 @@ Differences from the original
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import checkpoints
 from .byol_s import FRONTEND, ByolS
 from .byol_s import get_scene_embeddings as get_scene_embeddings
 from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
-from .networks.cvt import EMBEDDING_SIZE, CvT
-from .weights import (
-    file_provenance,
-    fill_random,
-    load_strict,
-    load_tensors,
-    random_seed,
-    resolve,
-)
+from .networks.cvt import CvT
+from .weights import load_network, load_strict, load_tensors
 
 
 def load_model(
@@ -58,17 +53,21 @@ def load_model(
     """
     if segment_s is not None and not segment_s >= 1:
         raise ValueError(f"segment_s={segment_s!r}; expected at least 1, or None")
-    if upstream_quirks or segment_s is None:
-        network = CvT()
-    else:
-        network = CvT(max_columns=FRONTEND.columns(round(segment_s * ByolS.sample_rate)))
-    seed = random_seed(random_weights, model_file_path)
-    if seed is not None:
-        provenance = fill_random(network, seed, "hybrid_byol_s_cvt")
-    else:
-        path = resolve(model_file_path, checkpoints.HYBRID_BYOL_S_CVT)
+    max_columns = None
+    if segment_s is not None and not upstream_quirks:
+        max_columns = FRONTEND.columns(round(segment_s * ByolS.sample_rate))
+
+    def blank() -> CvT:
+        return CvT(max_columns)
+
+    def from_file(path: Path) -> CvT:
+        network = blank()
         load_strict(network, load_tensors(path, ("state_dict",)), path)
-        provenance = file_provenance(path)
-    model = ByolS(network, EMBEDDING_SIZE, window_ms, hop_ms, upstream_quirks)
+        return network
+
+    network, provenance = load_network(
+        model_file_path, checkpoints.HYBRID_BYOL_S_CVT, random_weights, from_file, blank
+    )
+    model = ByolS(network, window_ms, hop_ms, upstream_quirks)
     model.provenance = provenance
     return model.eval()

@@ -36,6 +36,7 @@ class AudioNTT2020(nn.Module):
 
     def __init__(self, d: int) -> None:
         super().__init__()
+        self.embedding_size = d
         self.features = nn.Sequential(*_block(1), *_block(64), *_block(64))
         self.fc = nn.Sequential(
             nn.Linear(512, d), nn.ReLU(), nn.Dropout(0.3), nn.Linear(d, d), nn.ReLU()

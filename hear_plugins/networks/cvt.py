@@ -21,7 +21,6 @@ STAGES = (  # kernel, stride, width, heads
     (3, 2, 256, 3),
     (3, 2, 512, 6),
 )
-EMBEDDING_SIZE = 4 * 512  # mel positions that are left x channels
 _EPS = 1e-5
 
 
@@ -133,6 +132,8 @@ class CvT(nn.Module):
     Attention costs the square of the length: `clip` cuts what is longer than `max_columns` into
     equal segments, each on its own; None: never.
     """
+
+    embedding_size = 4 * 512  # mel positions that are left x channels
 
     def __init__(self, max_columns: int | None = None) -> None:
         super().__init__()
