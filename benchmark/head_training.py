@@ -47,6 +47,57 @@ class Best:
     state: dict[str, Tensor]
 
 
+class Watch:
+    """Judges a head now and then, keeps its best state and says when it is time to stop.
+
+    Lightning's ModelCheckpoint and EarlyStopping in one.
+
+    Parameters
+    ----------
+    conf
+        max_epochs, check_val_every_n_epoch and patience, which is counted in checks.
+    validate, maximize
+        Judge of an epoch, and whether more is better.
+
+    Attributes
+    ----------
+    best
+        The first of the best epochs so far.
+    """
+
+    def __init__(self, conf: Conf, validate: Validate, maximize: bool) -> None:
+        self.every, self.epochs = conf["check_val_every_n_epoch"], conf["max_epochs"]
+        if self.every > self.epochs:
+            raise UserError(f"validation at every {self.every} of {self.epochs} epochs is never")
+        self.patience = conf["patience"]
+        self.validate = validate
+        self.maximize = maximize
+        self.best: Best | None = None
+        self.waited = 0
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the head is judged after this epoch."""
+        return (epoch + 1) % self.every == 0
+
+    def goes_on(self, epoch: int, head: Head) -> bool:
+        """Judge a head after an epoch; False if there is nothing more to expect of it."""
+        head.eval()
+        with torch.inference_mode():
+            score, extra = self.validate(head)
+        if self.best is None or (
+            score > self.best.score if self.maximize else score < self.best.score
+        ):
+            # A first score that is not a number counts as the worst (ModelCheckpoint).
+            worst = -math.inf if self.maximize else math.inf
+            state = {name: value.clone() for name, value in head.state_dict().items()}
+            self.best = Best(worst if math.isnan(score) else score, epoch, extra, state)
+            self.waited = 0
+        else:
+            self.waited += 1
+        # EarlyStopping stops at NaN and infinities at once (check_finite).
+        return math.isfinite(score) and self.waited < self.patience
+
+
 class Adam:
     """torch.optim.Adam with its defaults and its roundings.
 
@@ -104,8 +155,7 @@ def train(
     rows
         Training data.
     conf
-        Point of the grid: batch_size, lr, max_epochs, check_val_every_n_epoch, patience (counted
-        in checks, not in epochs).
+        Point of the grid.
     validate, maximize
         Judge of an epoch, and whether more is better.
     generator
@@ -120,43 +170,32 @@ def train(
     UserError
         If no epoch is ever validated, or the last batch has one row and the head batch norm.
     """
-    every, batch_size = conf["check_val_every_n_epoch"], conf["batch_size"]
-    if every > conf["max_epochs"]:
-        raise UserError(f"validation at every {every} of {conf['max_epochs']} epochs is never")
-    if conf["hidden_layers"] and rows.count % batch_size == 1:
-        raise UserError(
-            f"{rows.count} training rows leave a last batch of one, of which batch norm cannot take"
-            " a variance; hear-eval-kit fails too: change the number of training rows"
-        )
+    watch = Watch(conf, validate, maximize)
+    check_last_batch(rows, conf)
     optimizer = Adam(head.parameters(), conf["lr"])
-    best: Best | None = None
-    waited = 0
     for epoch in range(conf["max_epochs"]):
         on_epoch(epoch)
         head.train()
         _skip_loader_seed(generator)
         order = torch.randperm(rows.count, generator=generator) if shuffle else None
-        for x, wanted in rows.batches(batch_size, order):
+        for x, wanted in rows.batches(conf["batch_size"], order):
             head.loss(head(x), wanted).backward()
             optimizer.step()
-        if (epoch + 1) % every:
-            continue
-        _skip_loader_seed(generator)
-        head.eval()
-        with torch.inference_mode():
-            score, extra = validate(head)
-        if best is None or (score > best.score if maximize else score < best.score):
-            # A first score that is not a number counts as the worst (ModelCheckpoint).
-            kept = (-math.inf if maximize else math.inf) if math.isnan(score) else score
-            state = {name: value.clone() for name, value in head.state_dict().items()}
-            best, waited = Best(kept, epoch, extra, state), 0
-        else:
-            waited += 1
-        # EarlyStopping stops at NaN and infinities at once (check_finite).
-        if not math.isfinite(score) or waited >= conf["patience"]:
-            break
-    assert best is not None
-    return best
+        if watch.is_due(epoch):
+            _skip_loader_seed(generator)
+            if not watch.goes_on(epoch, head):
+                break
+    assert watch.best is not None
+    return watch.best
+
+
+def check_last_batch(rows: Rows, conf: Conf) -> None:
+    """Raise `UserError` if batch norm would have to take the variance of one row."""
+    if conf["hidden_layers"] and rows.count % conf["batch_size"] == 1:
+        raise UserError(
+            f"{rows.count} training rows leave a last batch of one, of which batch norm cannot take"
+            " a variance; hear-eval-kit fails too: change the number of training rows"
+        )
 
 
 def predict(head: Head, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ class Linear(nn.Module):
         weight.uniform_(-bound, bound, generator=generator)
         bias = torch.empty(n_out).uniform_(-bound, bound, generator=generator)
         deviation = gain * math.sqrt(2.0 / float(n_in + n_out))
-        if initialization == "xavier_uniform_":
+        if "uniform" in initialization:
             limit = math.sqrt(3.0) * deviation
             weight.uniform_(-limit, limit, generator=generator)
         else:

@@ -16,8 +16,8 @@ from benchmark.hear_protocol import SEED
 
 Conf = dict[str, Any]
 
-# What the kit holds as objects stands here as the text that it writes for them into its scores;
-# only the initialisations are named otherwise, as the kit writes their address in memory.
+# What the kit holds as objects stands here as the text that it writes for them into its scores,
+# without the address in memory that it adds to functions.
 _DEFAULT: dict[str, list[Any]] = {
     "hidden_layers": [1, 2],
     "hidden_dim": [1024],
@@ -30,7 +30,7 @@ _DEFAULT: dict[str, list[Any]] = {
     "hidden_norm": ["<class 'torch.nn.modules.batchnorm.BatchNorm1d'>"],
     "norm_after_activation": [False],
     "embedding_norm": ["<class 'torch.nn.modules.linear.Identity'>"],
-    "initialization": ["xavier_uniform_", "xavier_normal_"],
+    "initialization": ["<function xavier_uniform_>", "<function xavier_normal_>"],
     "optim": ["<class 'torch.optim.adam.Adam'>"],
 }
 _CHANGES: dict[str, dict[str, list[Any]]] = {

@@ -12,69 +12,31 @@ with the state of the stream after it, and an evaluation that was killed goes on
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmark.errors import UserError
-from benchmark.event_scores import EventTable
-from benchmark.events import Frames, Postprocessing, postprocessings, predicted_events
-from benchmark.head_training import Validate, as_logged, predict, train
-from benchmark.heads import Head, draw_head, loss_function
+from benchmark.head_stack import train_together
+from benchmark.head_training import train
+from benchmark.heads import draw_head
 from benchmark.hear_grid import Conf, grid_points
 from benchmark.hear_protocol import SCORES_FILE, SEED, Fold, HearOptions, folds
-from benchmark.native_data import (
-    HELD_BYTES,
-    EmbeddedTask,
-    Rows,
-    bytes_of,
-    frames_of,
-    read_embedded_task,
-    read_rows,
-)
-from benchmark.scores import scores_named
+from benchmark.native_data import EmbeddedTask, TaskRows, read_embedded_task
+from benchmark.native_judge import Judge
+from benchmark.native_runs import KeptRuns, Run, set_stream, stream_text, write_file
 from benchmark.store import disk_errors
 
 OnProgress = Callable[[float, str], None]
-SETTINGS_FILE = "native.json"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One finished training: what the rest of the evaluation needs of it.
-
-    Attributes
-    ----------
-    conf
-        The point of the grid.
-    score, epoch
-        Validation score and epoch of the best state.
-    postprocessing
-        How events are made of its predictions; empty for scene tasks.
-    seconds
-        Wall time.
-    stream
-        State of the random generator after the training, base64.
-    """
-
-    conf: Conf
-    score: float
-    epoch: int
-    postprocessing: Postprocessing
-    seconds: float
-    stream: str
+SHUFFLED_SEEDS = (0, 1, 2, 3, 4)
 
 
 def evaluate_native(
@@ -86,6 +48,7 @@ def evaluate_native(
     seed: int = SEED,
     shuffle: bool = False,
     device: str = "cpu",
+    parallel_grid: bool = False,
 ) -> dict[str, Any]:
     """Scores of one folder of embeddings.
 
@@ -108,6 +71,9 @@ def evaluate_native(
         Shuffle the training rows in every epoch, which the kit means to do and does not.
     device
         Where heads are trained. Other devices than "cpu" give other last digits.
+    parallel_grid
+        Train all points of the grid at once and then all folds, each as it would be trained alone,
+        but with draws of its own: other numbers than the kit's, as another seed would give.
 
     Returns
     -------
@@ -122,287 +88,227 @@ def evaluate_native(
     work.mkdir(parents=True, exist_ok=True)
     with disk_errors(work), _threads(options.threads):
         task = read_embedded_task(embeddings)
-        evaluation = _Evaluation(
-            task, _Kept(work), options, on_progress, seed, shuffle, torch.device(device)
-        )
+        settings = {
+            "options": options.that_change_scores(),
+            "seed": seed,
+            "shuffle": shuffle,
+            "device": device,
+            "parallel_grid": parallel_grid,
+            "torch": torch.__version__,
+            "embeddings": task.fingerprint(),
+        }
+        evaluation = _Evaluation(task, KeptRuns(work, settings), options, on_progress)
+        evaluation.generator.manual_seed(seed)
+        evaluation.shuffle = shuffle
+        evaluation.device = torch.device(device)
+        evaluation.parallel = parallel_grid
         scores = evaluation.scores()
-        _write(work / SCORES_FILE, json.dumps(scores, indent=4).encode())
+        write_file(work / SCORES_FILE, json.dumps(scores, indent=4).encode())
     return scores
+
+
+def evaluate_seeds(
+    embeddings: Path,
+    work: Path,
+    options: HearOptions,
+    on_progress: OnProgress,
+    *,
+    seeds: Sequence[int] = SHUFFLED_SEEDS,
+    shuffle: bool = True,
+    device: str = "cpu",
+    parallel_grid: bool = False,
+) -> dict[str, Any]:
+    """Scores of one folder of embeddings from several seeds: the protocol ``hear-shuffled``.
+
+    Each seed goes through the whole protocol, search included, in ``work/seed-<seed>``; the points
+    of the grid are the same for all.
+
+    Parameters
+    ----------
+    seeds
+        One evaluation each.
+    embeddings, work, options, on_progress, shuffle, device, parallel_grid
+        See `evaluate_native`.
+
+    Returns
+    -------
+    dict
+        In the layout of `evaluate_native`, with a run ``seed <seed>`` for every seed, whose numbers
+        are means over folds; hparams and postprocessing by run. ``folds`` holds for every run what
+        `evaluate_native` returned.
+    """
+    if not seeds:
+        raise UserError("at least one seed is needed")
+    each: dict[str, dict[str, Any]] = {}
+    for number, seed in enumerate(seeds):
+        name = f"seed {seed}"
+
+        def on_part(part: float, what: str, number: int = number, name: str = name) -> None:
+            on_progress((number + part) / len(seeds), f"{name}, {what}")
+
+        each[name] = evaluate_native(
+            embeddings,
+            work / f"seed-{seed}",
+            options,
+            on_part,
+            seed=seed,
+            shuffle=shuffle,
+            device=device,
+            parallel_grid=parallel_grid,
+        )
+    runs = {name: _mean_over_folds(result) for name, result in each.items()}
+    results: dict[str, Any] = dict(runs)
+    if len(runs) > 1:
+        results["aggregated_scores"] = aggregate(runs)
+    results |= {key: {n: each[n][key] for n in each} for key in ("hparams", "postprocessing")}
+    results |= {key: each[name][key] for key in ("score_mode", "embedding_path")}
+    results["folds"] = each
+    write_file(work / SCORES_FILE, json.dumps(results, indent=4).encode())
+    return results
+
+
+def _mean_over_folds(result: Mapping[str, Any]) -> dict[str, float]:
+    folds = {
+        name: run for name, run in result.items() if isinstance(run, dict) and "test_score" in run
+    }
+    means = aggregate(folds)
+    return {name: means[f"{name}_mean"] for name in next(iter(folds.values()))}
+
+
+class _Job(NamedTuple):
+    """A training: the name of its run, its data and the point of the grid."""
+
+    name: str
+    fold: Fold
+    conf: Conf
 
 
 class _Evaluation:
     def __init__(
-        self,
-        task: EmbeddedTask,
-        kept: _Kept,
-        options: HearOptions,
-        on_progress: OnProgress,
-        seed: int,
-        shuffle: bool,
-        device: torch.device,
+        self, task: EmbeddedTask, kept: KeptRuns, options: HearOptions, on_progress: OnProgress
     ) -> None:
         self.task = task
         self.kept = kept
-        self.in_memory = options.in_memory
         self.on_progress = on_progress
-        self.shuffle = shuffle
-        self.device = device
-        self.generator = torch.Generator().manual_seed(seed)
-        self.scored_by = scores_named(task.metadata["evaluation"], task.kind)
-        self.by_score = bool(task.metadata.get("use_scoring_for_early_stopping", True))
-        self.maximize = self.by_score and self.scored_by[0].maximize
-        self.postprocessings = postprocessings(task.metadata) if task.kind == "event" else []
-        if task.kind == "event" and not self.by_score and len(self.postprocessings) != 1:
-            raise UserError(
-                "a task that stops by its loss must name exactly one event_postprocessing_grid"
-                f" point, not {len(self.postprocessings)}"
-            )
-        self.folds = folds(task.metadata)
+        self.in_memory = options.in_memory
+        self.judge = Judge(task)
         self.points = grid_points(options.grid, options.grid_points, task.metadata)
-        self.n_runs = len(self.points) + len(self.folds) - 1
-        kept.keep_only_if_same(
-            {
-                "engine": "native",
-                "options": options.that_change_scores(),
-                "seed": seed,
-                "shuffle": shuffle,
-                "device": device.type,
-                "torch": torch.__version__,
-                "embeddings": task.fingerprint(),
-            }
-        )
+        self.generator = torch.Generator()
+        self.shuffle = False
+        self.device = torch.device("cpu")
+        self.parallel = False
+
+    @cached_property
+    def rows(self) -> TaskRows:
+        """Read when the first training needs them."""
+        return TaskRows(self.task, self.in_memory, self.device)
 
     def scores(self) -> dict[str, Any]:
-        """Train, select, train, test."""
-        best = self._search()
-        runs = [best]
-        for number, fold in enumerate(self.folds[1:], start=1):
-            what = f"fold {number + 1} of {len(self.folds)}"
-            done = len(self.points) + number - 1
-            runs.append(self._run(fold.name, _Data(self, fold), best.conf, done, what))
-        results: dict[str, Any] = {}
-        for fold, run in zip(self.folds, runs, strict=True):
-            results[fold.name] = {
-                **self._test(fold, run),
-                "validation_score": run.score,
-                "epoch": run.epoch,
-                "time_in_min": run.seconds / 60,
-            }
-        if len(results) > 1:
+        """Search on the first fold, train on the others with what was found, test on all."""
+        first, *others = folds(self.task.metadata)
+        jobs = [_Job(f"grid-{n}", first, conf) for n, conf in enumerate(self.points)]
+        n_all = len(jobs) + len(others)
+        searched = self._runs(jobs, "grid point", 0, n_all)
+        # The first of equal ones: the kit sorts, which keeps their order (sort_grid_points).
+        choose = max if self.judge.maximize else min
+        best = searched[choose(range(len(jobs)), key=lambda n: searched[n].score)]
+        for job, run in zip(jobs, searched, strict=True):
+            if run is best:
+                self.kept.rename_predictions(job.name, first.name)
+            self.kept.forget_predictions(job.name)
+        more = [_Job(fold.name, fold, best.conf) for fold in others]
+        runs = [best, *self._runs(more, "fold", len(jobs), n_all)]
+        results: dict[str, Any] = {
+            fold.name: self._test(fold, run)
+            for fold, run in zip((first, *others), runs, strict=True)
+        }
+        if others:
             results["aggregated_scores"] = aggregate(results)
         self.on_progress(1.0, "done")
         return results | {
             "hparams": dict(best.conf),
             "postprocessing": [list(pair) for pair in best.postprocessing],
-            "score_mode": "max" if self.maximize else "min",
+            "score_mode": "max" if self.judge.maximize else "min",
             "embedding_path": str(self.task.path),
         }
 
-    def _search(self) -> Run:
-        """The best run of the grid, on the first fold; of equal ones the first (sort_grid_points).
+    def _runs(self, jobs: Sequence[_Job], kind: str, done: int, n_all: int) -> list[Run]:
+        """Trainings one after the other, or all together; those that are kept as they are."""
+        runs: list[Run] = []
+        groups = [jobs] if self.parallel and jobs else [[job] for job in jobs]
+        for group in groups:
+            kept = [run for job in group if (run := self.kept.read(job.name))]
+            if len(kept) < len(group):
+                what = f"{kind} {len(runs) + 1} of {len(jobs)}" if len(groups) > 1 else f"{kind}s"
+                part = (done + len(runs)) / n_all
+                kept = self._train(group, what, part, len(group) / n_all)
+            runs += kept
+            set_stream(self.generator, runs[-1].stream)
+        return runs
 
-        Of all the runs only the best one's predictions are kept.
-        """
-        fold = self.folds[0]
-        data = _Data(self, fold)
-        best: tuple[str, Run] | None = None
-        for number, conf in enumerate(self.points):
-            name = f"grid-{number}"
-            what = f"grid point {number + 1} of {len(self.points)}"
-            run = self._run(name, data, conf, number, what)
-            beaten = name
-            if best is None or (
-                run.score > best[1].score if self.maximize else run.score < best[1].score
-            ):
-                best, beaten = (name, run), best[0] if best else ""
-            if beaten:
-                self.kept.predictions(beaten).unlink(missing_ok=True)
-        assert best is not None
-        if self.kept.predictions(best[0]).exists():
-            self.kept.predictions(best[0]).replace(self.kept.predictions(fold.name))
-        return best[1]
+    def _train(self, jobs: Sequence[_Job], what: str, part: float, share: float) -> list[Run]:
+        start = time.perf_counter()
+        confs = [job.conf for job in jobs]
+        epochs = max(conf["max_epochs"] for conf in confs)
 
-    def _run(self, name: str, data: _Data, conf: Conf, done: int, what: str) -> Run:
-        """One training and the predictions of its test split; taken as it is if it is kept."""
-        run = self.kept.read(name)
-        if run is None:
-            start = time.perf_counter()
+        def on_epoch(epoch: int) -> None:
+            self.on_progress(part + share * epoch / epochs, f"{what}, epoch {epoch}")
 
-            def on_epoch(epoch: int) -> None:
-                part = (done + epoch / conf["max_epochs"]) / self.n_runs
-                self.on_progress(part, f"{what}, epoch {epoch}")
-
-            head = draw_head(
-                self.task.size,
-                len(self.task.labels),
-                self.task.multiclass,
-                conf,
-                self.generator,
-                self.device,
-            )
-            best = train(
-                head,
-                data.train,
-                conf,
-                data.validation(conf["batch_size"]),
-                self.maximize,
+        shape = self.task.size, len(self.task.labels), self.task.multiclass
+        heads = [draw_head(*shape, conf, self.generator, self.device) for conf in confs]
+        rows = {job.fold: self.rows.of(*job.fold.train) for job in jobs}
+        judges = [
+            self.judge.validation(self.rows, job.fold, job.conf["batch_size"]) for job in jobs
+        ]
+        data = [rows[job.fold] for job in jobs]
+        if len(jobs) == 1:
+            bests = [
+                train(
+                    heads[0],
+                    data[0],
+                    confs[0],
+                    judges[0],
+                    self.judge.maximize,
+                    self.generator,
+                    shuffle=self.shuffle,
+                    on_epoch=on_epoch,
+                )
+            ]
+        else:
+            bests = train_together(
+                heads,
+                data,
+                confs,
+                judges,
+                self.judge.maximize,
                 self.generator,
                 shuffle=self.shuffle,
                 on_epoch=on_epoch,
             )
+        stream = stream_text(self.generator)
+        runs = []
+        for job, head, best in zip(jobs, heads, bests, strict=True):
             head.load_state_dict(best.state)
             head.eval()
-            stream = base64.b64encode(self.generator.get_state().numpy().tobytes()).decode()
-            seconds = time.perf_counter() - start
-            run = Run(conf, best.score, best.epoch, best.extra, seconds, stream)
-            self.kept.write(name, run, data.test_predictions(head, conf["batch_size"]))
-        else:
-            state = np.frombuffer(base64.b64decode(run.stream), np.uint8).copy()
-            self.generator.set_state(torch.from_numpy(state))
-        return run
+            size = job.conf["batch_size"]
+            predictions = self.judge.test_predictions(head, self.rows, job.fold, size)
+            seconds = (time.perf_counter() - start) / len(jobs)
+            runs.append(Run(job.conf, best.score, best.epoch, best.extra, seconds, stream))
+            self.kept.write(job.name, runs[-1], predictions)
+        return runs
 
     def _test(self, fold: Fold, run: Run) -> dict[str, float]:
-        """Scores of the kept predictions of one fold; events are written beside them."""
-        with np.load(self.kept.predictions(fold.name), allow_pickle=False) as arrays:
-            kept = dict(arrays)
-        target = kept["target"].astype(np.float32)
-        logits = torch.from_numpy(kept["logit"])
-        wanted = torch.from_numpy(target.argmax(axis=1) if self.task.multiclass else target)
-        values = {"loss": float(loss_function(self.task.multiclass)(logits, wanted))}
-        prediction: Any = kept["prediction"]
-        truth: Any = target
-        if self.task.kind == "event":
-            frames = frames_of(kept)
-            prediction = predicted_events(prediction, frames, run.postprocessing)
-            true_events = self.task.events(fold.test)
-            truth = EventTable.from_dicts(true_events, frames.files, self.task.labels)
-            events = prediction.to_dicts(frames.files, self.task.labels)
-            _write(self.kept.folder / f"{fold.name}.events.json", json.dumps(events).encode())
-        named: dict[str, float] = {}
-        for score in self.scored_by:
-            for suffix, value in score.compute(prediction, truth).items():
-                named[score.name + suffix] = value
-        values["score"] = named[self.scored_by[0].name]
-        return {f"test_{name}": as_logged(value) for name, value in (values | named).items()}
-
-
-class _Data:
-    """The rows of one fold, read when they are first needed."""
-
-    def __init__(self, evaluation: _Evaluation, fold: Fold) -> None:
-        self.evaluation = evaluation
-        self.task = evaluation.task
-        self.fold = fold
-
-    @cached_property
-    def train(self) -> Rows:
-        return self._rows(*self.fold.train)
-
-    @cached_property
-    def valid(self) -> Rows:
-        return self._rows(self.fold.valid)
-
-    @cached_property
-    def test(self) -> Rows:
-        return self._rows(self.fold.test)
-
-    @cached_property
-    def valid_frames(self) -> Frames:
-        return self.task.frames(self.fold.valid)
-
-    @cached_property
-    def valid_events(self) -> EventTable:
-        events = self.task.events(self.fold.valid)
-        return EventTable.from_dicts(events, self.valid_frames.files, self.task.labels)
-
-    def _rows(self, *splits: str) -> Rows:
-        fold = self.fold
-        size = bytes_of(self.task, (*fold.train, fold.valid, fold.test))
-        hold = self.evaluation.in_memory and size <= HELD_BYTES
-        return read_rows(self.task, splits, hold=hold, device=self.evaluation.device)
-
-    def validation(self, batch_size: int) -> Validate:
-        """How an epoch is judged (ScenePredictionModel, EventPredictionModel: _score_epoch_end)."""
-        evaluation = self.evaluation
-        primary = evaluation.scored_by[0]
-
-        def by_loss(head: Head) -> tuple[float, Postprocessing]:
-            logits, _ = predict(head, self.valid, batch_size)
-            extra = evaluation.postprocessings[0] if evaluation.postprocessings else ()
-            return float(head.loss(logits, self.valid.wanted)), extra
-
-        def by_score(head: Head) -> tuple[float, Postprocessing]:
-            _, prediction = predict(head, self.valid, batch_size)
-            target = self.valid.target.cpu().numpy()
-            return as_logged(primary.primary(prediction.cpu().numpy(), target)), ()
-
-        def by_events(head: Head) -> tuple[float, Postprocessing]:
-            _, prediction = predict(head, self.valid, batch_size)
-            probabilities = prediction.cpu().numpy()
-            scored = []
-            for postprocessing in evaluation.postprocessings:
-                events = predicted_events(probabilities, self.valid_frames, postprocessing)
-                scored.append((primary.primary(events, self.valid_events), postprocessing))
-            # The kit takes the largest score here even where less is better, NaN counting 0, and
-            # of equal scores the larger parameters, as it sorts tuples.
-            score, best = max(
-                scored, key=lambda pair: (0.0 if math.isnan(pair[0]) else pair[0], pair[1])
-            )
-            return as_logged(score), best
-
-        if not evaluation.by_score:
-            return by_loss
-        return by_events if self.task.kind == "event" else by_score
-
-    def test_predictions(self, head: Head, batch_size: int) -> dict[str, npt.NDArray[Any]]:
-        """What `_Kept` keeps of a trained head."""
-        logits, prediction = predict(head, self.test, batch_size)
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "prediction": prediction.cpu().numpy(),
-            "logit": logits.cpu().numpy(),
-            "target": self.test.target.cpu().numpy().astype(np.uint8),
+        """Scores of a fold from its kept predictions; events are written beside them."""
+        predictions = self.kept.predictions(fold.name)
+        scores, events = self.judge.test_scores(fold, predictions, run.postprocessing)
+        if events is not None:
+            path = self.kept.folder / f"{fold.name}.events.json"
+            write_file(path, json.dumps(events).encode())
+        return scores | {
+            "validation_score": run.score,
+            "epoch": run.epoch,
+            "time_in_min": run.seconds / 60,
         }
-        return arrays | self.task.row_names(self.fold.test)
-
-
-class _Kept:
-    """Finished trainings in the folder of an evaluation.
-
-    A training counts as finished when its JSON is there, which is written last and at once.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def keep_only_if_same(self, settings: Mapping[str, Any]) -> None:
-        """Forget trainings that were made with other settings or embeddings."""
-        path = self.folder / SETTINGS_FILE
-        text = json.dumps(settings, indent=1)
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return
-        for file in (*self.folder.glob("*.run.json"), *self.folder.glob("*.predictions.npz")):
-            file.unlink()
-        _write(path, text.encode())
-
-    def predictions(self, name: str) -> Path:
-        """Where the predictions of a training are."""
-        return self.folder / f"{name}.predictions.npz"
-
-    def read(self, name: str) -> Run | None:
-        """A finished training, if it is."""
-        try:
-            values = json.loads((self.folder / f"{name}.run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        values["postprocessing"] = tuple(map(tuple, values["postprocessing"]))
-        return Run(**values)
-
-    def write(self, name: str, run: Run, predictions: Mapping[str, Any]) -> None:
-        """Keep a finished training."""
-        path = self.predictions(name)
-        with _replacing(path) as partial, partial.open("wb") as file:
-            np.savez(file, **predictions)
-        _write(self.folder / f"{name}.run.json", json.dumps(asdict(run)).encode())
 
 
 def aggregate(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -437,16 +343,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to be written that takes the place of `path` when it is complete."""
-    partial = path.with_name(path.name + ".partial")
-    yield partial
-    os.replace(partial, path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with _replacing(path) as partial:
-        partial.write_bytes(content)

@@ -1,8 +1,8 @@
 """Embeddings of one task as the tensors that the native engine trains and tests on.
 
 Read are the files that hear-eval-kit reads (`benchmark.store`). Embeddings are laid out once, in
-the kit's order of rows; those that are larger than `HELD_BYTES` stay on disk and are mapped, and
-a batch is copied when it is needed: the same numbers, a few milliseconds later.
+the kit's order of rows. Those that are too large for memory stay on disk and are mapped, and a
+batch is copied when it is needed: the same numbers, a few milliseconds later.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from benchmark.errors import UserError
 from benchmark.events import Frames
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE
 
-# Training and validation data that together take more than this are not held in memory.
 HELD_BYTES = 2 << 30
+# Rows of a task by slices of their numbers or by the numbers themselves, as one tensor.
+Take = Callable[[list[slice] | Tensor], Tensor]
+
 HASHED_BLOCK, HASHED_BLOCKS = 1 << 16, 64
 ALIGNMENT = 64  # bytes; torch's own for CPU memory
 
@@ -122,9 +124,8 @@ def frames_of(row_names: Mapping[str, npt.NDArray[Any]]) -> Frames:
     return Frames.of(names, row_names["timestamp_ms"])
 
 
-@dataclass(frozen=True)
 class Rows:
-    """Embeddings and targets of some splits, one after the other.
+    """Rows of some splits, one split after the other.
 
     Attributes
     ----------
@@ -136,28 +137,44 @@ class Rows:
         What the loss compares with: `target`, or (count,) int64 label indices if multiclass.
     """
 
-    count: int
-    target: Tensor
-    wanted: Tensor
-    _copy: Callable[[slice | Tensor], Tensor]
+    def __init__(self, parts: Sequence[slice], target: Tensor, wanted: Tensor, taken: Take) -> None:
+        self.parts = parts
+        self.target = torch.cat([target[part] for part in parts])
+        self.wanted = torch.cat([wanted[part] for part in parts])
+        self.count = len(self.target)
+        self._take = taken
 
     def batches(self, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Embeddings (n, size) and what is wanted, in minibatches; the last one may be smaller.
+        """Embeddings (n, embedding size) and what is wanted; the last batch may be smaller.
 
         Parameters
         ----------
         size
-            Rows of a minibatch.
+            Rows of a batch.
         order
             (count,) row indices; None takes the rows as they lie, as the kit always does: it would
             shuffle training data, but compares a list of splits with the text "train"
             (dataloader_from_split_name).
         """
+        if order is not None:
+            places = torch.cat([torch.arange(part.start, part.stop) for part in self.parts])[order]
+            order = order.to(self.wanted.device)
         for start in range(0, self.count, size):
-            rows: slice | Tensor = slice(start, min(start + size, self.count))
-            if order is not None:
-                rows = order[rows]
-            yield self._copy(rows), self.wanted[rows]
+            stop = min(start + size, self.count)
+            if order is None:
+                yield self._take(self._pieces(start, stop)), self.wanted[start:stop]
+            else:
+                yield self._take(places[start:stop]), self.wanted[order[start:stop]]
+
+    def _pieces(self, start: int, stop: int) -> list[slice]:
+        """Where the rows from start to stop are among those of the task."""
+        pieces = []
+        for part in self.parts:
+            length = part.stop - part.start
+            if start < length and stop > 0:
+                pieces.append(slice(part.start + max(start, 0), part.start + min(stop, length)))
+            start, stop = start - length, stop - length
+        return pieces
 
 
 def read_embedded_task(path: Path) -> EmbeddedTask:
@@ -186,19 +203,16 @@ def read_embedded_task(path: Path) -> EmbeddedTask:
     return EmbeddedTask(path, metadata, _read_vocabulary(path), next(iter(sizes.values())))
 
 
-def read_rows(
-    task: EmbeddedTask, splits: Sequence[str], *, hold: bool, device: torch.device
-) -> Rows:
-    """Rows of some splits of a task.
+class TaskRows:
+    """All rows of a task: its labels in memory, its embeddings there too if they are not too many.
 
     Parameters
     ----------
     task
         Whose.
-    splits
-        Names of the splits, in order.
-    hold
-        Copy all embeddings to the device now; else each batch when it is asked for.
+    in_memory
+        Copy the embeddings now if they take no more than `HELD_BYTES`, or half of the free memory
+        of another device than the CPU; else each batch when it is asked for.
     device
         Where batches and targets go.
 
@@ -208,63 +222,82 @@ def read_rows(
         If files do not fit each other, an embedding is not finite (said when it is copied), or a
         row of a multiclass task has not exactly one label.
     """
-    mapped = [_mapped(task, split) for split in splits]
-    target = torch.cat([_target(task, split) for split in splits])
-    if task.multiclass and (wrong := (target.sum(dim=1) != 1).nonzero()).numel():
-        raise UserError(
-            f"{task.path}: row {int(wrong[0])} of {'+'.join(splits)} has"
-            f" {int(target[wrong[0]].sum())} labels, but the task is multiclass"
-        )
-    source = _Mapped(mapped, f"{task.path}: {'+'.join(splits)}")
-    target = target.to(device)
-    wanted = target.argmax(dim=1) if task.multiclass else target
-    if not hold:
-        return Rows(len(target), target, wanted, lambda rows: source.copy(rows).to(device))
-    held = source.copy(slice(0, len(target))).to(device)
 
-    def view(rows: slice | Tensor) -> Tensor:
-        batch = held[rows]
-        # The kit's batches are tensors of their own; where memory begins can change a product.
-        return batch if batch.data_ptr() % ALIGNMENT == 0 else batch.clone()
-
-    return Rows(len(target), target, wanted, view)
-
-
-def bytes_of(task: EmbeddedTask, splits: Sequence[str]) -> int:
-    """Bytes that the embeddings of some splits take."""
-    return sum(4 * math.prod(_dimensions(task.path, split)) for split in splits)
-
-
-class _Mapped:
-    """Several memory-mapped splits as one sequence of rows."""
-
-    def __init__(self, parts: Sequence[npt.NDArray[np.float32]], name: str) -> None:
-        self.parts = parts
-        self.name = name
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
-
-    def copy(self, rows: slice | Tensor) -> Tensor:
-        """Chosen rows as one tensor in memory, checked to be finite."""
-        if isinstance(rows, slice):
-            index = None
-            start, stop = rows.start, rows.stop
-            batch = torch.empty(stop - start, self.parts[0].shape[1])
+    def __init__(self, task: EmbeddedTask, in_memory: bool, device: torch.device) -> None:
+        splits = task.metadata["splits"]
+        mapped = {split: _mapped(task, split) for split in splits}
+        ends = np.cumsum([len(part) for part in mapped.values()]).tolist()
+        self.places = {
+            split: slice(start, end)
+            for split, start, end in zip(splits, [0, *ends], ends, strict=False)
+        }
+        target = torch.cat([_target(task, split) for split in splits]).to(device)
+        self.target = target
+        self.wanted = target.argmax(dim=1) if task.multiclass else target
+        disk = _Disk(task, mapped, self.places)
+        limit = HELD_BYTES
+        if device.type == "cuda":
+            limit = torch.cuda.mem_get_info(device)[0] // 2
+        if in_memory and 4 * ends[-1] * task.size <= limit:
+            self._take: Take = _Held(disk.take(list(self.places.values())).to(device)).take
         else:
-            index = rows.cpu().numpy()
-            batch = torch.empty(len(index), self.parts[0].shape[1])
+            self._take = lambda rows: disk.take(rows).to(device)
+
+    def of(self, *splits: str) -> Rows:
+        """Rows of some of the splits."""
+        parts = [self.places[split] for split in splits]
+        return Rows(parts, self.target, self.wanted, self._take)
+
+
+class _Held:
+    """Embeddings in the memory of a device."""
+
+    def __init__(self, embeddings: Tensor) -> None:
+        self.embeddings = embeddings
+
+    def take(self, rows: list[slice] | Tensor) -> Tensor:
+        if isinstance(rows, Tensor):
+            return self.embeddings[rows.to(self.embeddings.device)]
+        pieces = [self.embeddings[piece] for piece in rows]
+        # The kit's batches are tensors of their own; where memory begins can change a product.
+        if len(pieces) > 1 or pieces[0].data_ptr() % ALIGNMENT:
+            return torch.cat(pieces)
+        return pieces[0]
+
+
+class _Disk:
+    """Embeddings in files, one for each split."""
+
+    def __init__(
+        self,
+        task: EmbeddedTask,
+        mapped: Mapping[str, npt.NDArray[np.float32]],
+        places: Mapping[str, slice],
+    ) -> None:
+        self.task = task
+        self.mapped = mapped
+        self.places = places
+
+    def take(self, rows: list[slice] | Tensor) -> Tensor:
+        count = len(rows) if isinstance(rows, Tensor) else sum(r.stop - r.start for r in rows)
+        batch = torch.empty(count, self.task.size)
         into = batch.numpy()
-        for number, part in enumerate(self.parts):
-            first, end = self.starts[number], self.starts[number + 1]
-            if index is not None:
-                inside = (index >= first) & (index < end)
-                into[inside] = part[index[inside] - first]
-            elif max(start, first) < min(stop, end):
-                low, high = max(start, first), min(stop, end)
-                into[low - start : high - start] = part[low - first : high - first]
+        if isinstance(rows, Tensor):
+            index = rows.numpy()
+            for split, place in self.places.items():
+                inside = (index >= place.start) & (index < place.stop)
+                into[inside] = self.mapped[split][index[inside] - place.start]
+        else:
+            done = 0
+            for piece in rows:
+                split = next(s for s, place in self.places.items() if piece.start < place.stop)
+                first, length = piece.start - self.places[split].start, piece.stop - piece.start
+                into[done : done + length] = self.mapped[split][first : first + length]
+                done += length
         if not torch.isfinite(batch).all():
             raise UserError(
-                f"{self.name}: an embedding is not finite; the model made NaN or infinity,"
-                " or the file is damaged"
+                f"{self.task.path}: an embedding is not finite; the model made NaN or infinity,"
+                " or a file is damaged"
             )
         return batch
 
@@ -295,6 +328,11 @@ def _target(task: EmbeddedTask, split: str) -> Tensor:
     if len(rows) != _dimensions(task.path, split)[0]:
         raise UserError(f"{path}: labels of {len(rows)} rows, but there are more or fewer rows")
     columns = [known[id(labels)] for labels in rows]
+    wrong = next((n for n, row in enumerate(columns) if len(row) != 1), None)
+    if task.multiclass and wrong is not None:
+        raise UserError(
+            f"{path}: row {wrong} has {len(columns[wrong])} labels, but the task is multiclass"
+        )
     target = torch.zeros(len(rows), len(task.labels))
     counts = np.fromiter(map(len, columns), np.int64, len(columns))
     flat = np.fromiter((c for row in columns for c in row), np.int64, int(counts.sum()))

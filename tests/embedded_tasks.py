@@ -22,7 +22,7 @@ MAESTRO_EXTRAS = {
 
 def make_kfold(path: Path, rows: int = 40, size: int = 24) -> Path:
     """Multiclass scenes in three folds, integer labels."""
-    splits = {f"fold0{fold}": rows + fold for fold in range(3)}
+    splits = {f"fold0{fold}": rows + 2 * fold for fold in range(3)}
     scores = ["top1_acc", "mAP", "d_prime", "aucroc"]
     return _scenes(path, "kfold", "new_split_kfold", "multiclass", splits, scores, [0, 1, 2], size)
 

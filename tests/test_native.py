@@ -26,7 +26,7 @@ from benchmark import native_data
 from benchmark.errors import UserError
 from benchmark.events import Frames, predicted_events
 from benchmark.hear_protocol import SCORES_FILE, HearOptions
-from benchmark.native import aggregate, evaluate_native
+from benchmark.native import aggregate, evaluate_native, evaluate_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 FASTER = HearOptions(grid="faster", grid_points=3, threads=1)
@@ -159,7 +159,7 @@ def test_embeddings_that_stay_on_disk_give_the_same_numbers(
     mapped = HearOptions(grid="faster", grid_points=3, threads=1, in_memory=False)
     streamed = evaluate_native(folder, tmp_path / "streamed", mapped, quiet)
     monkeypatch.setattr(native_data, "HELD_BYTES", 0)
-    monkeypatch.setattr("benchmark.native.HELD_BYTES", 0)
+
     too_large = evaluate_native(folder, tmp_path / "large", FASTER, quiet)
     assert list(numbers(held)) == list(numbers(streamed)) == list(numbers(too_large))
 
@@ -191,6 +191,50 @@ def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
     assert list(numbers(first)) == list(numbers(second))
     assert torch.initial_seed() == 2 and torch.get_num_threads() == threads
     torch.set_rng_state(state)
+
+
+def test_shuffled_training_is_repeated_from_several_seeds(tmp_path: Path) -> None:
+    folder = make_pitch(tmp_path / "embeddings")
+    options = HearOptions(grid="faster", grid_points=2, threads=1)
+    result = evaluate_seeds(folder, tmp_path / "work", options, quiet, seeds=(7, 8))
+    again = evaluate_seeds(folder, tmp_path / "again", options, quiet, seeds=(7, 8))
+    assert list(numbers(result)) == list(numbers(again))
+    runs = [result["seed 7"], result["seed 8"]]
+    assert runs[0]["test_loss"] != runs[1]["test_loss"]
+    mean = result["aggregated_scores"]["test_score_mean"]
+    assert mean == np.mean([run["test_score"] for run in runs])
+    in_order = evaluate_native(folder, tmp_path / "in-order", options, quiet, seed=7)
+    shuffled = evaluate_native(folder, tmp_path / "shuffled", options, quiet, seed=7, shuffle=True)
+    assert shuffled["test"]["test_loss"] == runs[0]["test_loss"] != in_order["test"]["test_loss"]
+
+
+def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> None:
+    folder = make_kfold(tmp_path / "embeddings")
+    results = [
+        evaluate_native(
+            folder,
+            tmp_path / str(in_memory),
+            HearOptions(grid="faster", grid_points=2, threads=1, in_memory=in_memory),
+            quiet,
+            shuffle=True,
+        )
+        for in_memory in (True, False)
+    ]
+    assert list(numbers(results[0])) == list(numbers(results[1]))
+
+
+@pytest.mark.parametrize("make", [make_kfold, make_dcase])
+def test_a_parallel_grid_is_repeatable_and_close(tmp_path: Path, make: Any) -> None:
+    folder, work = make(tmp_path / "embeddings"), tmp_path / "work"
+    together = evaluate_native(folder, work, FASTER, quiet, parallel_grid=True)
+    for run in list(work.glob("*.run.json"))[::2]:
+        run.unlink()  # as if it had been killed while it wrote
+    again = evaluate_native(folder, work, FASTER, quiet, parallel_grid=True)
+    assert list(numbers(again)) == list(numbers(together))
+    alone = evaluate_native(folder, tmp_path / "alone", FASTER, quiet)
+    assert set(dict(numbers(together))) == set(dict(numbers(alone)))
+    fold = next(iter(alone))
+    assert abs(together[fold]["test_score"] - alone[fold]["test_score"]) < 0.2
 
 
 @given(
