@@ -147,7 +147,7 @@ def test_other_options_or_embeddings_start_anew(tmp_path: Path) -> None:
     rows = np.fromfile(folder / "fold01.embeddings.npy", np.float32)
     (rows * 2).tofile(folder / "fold01.embeddings.npy")
     again = evaluate_native(folder, work, FASTER, quiet)
-    assert again["fold00"]["test_loss"] != first["fold00"]["test_loss"]
+    assert again["fold01"]["test_loss"] != first["fold01"]["test_loss"]
 
 
 @pytest.mark.parametrize("make", [make_kfold, make_pitch, make_dcase])
