@@ -212,11 +212,14 @@ def equal_parts(length: int, longest: int, multiple: int) -> int:
 def shifted_passes(
     encode: Callable[[Tensor], Tensor],
     spectrogram: Tensor,
-    count: int,
-    patch: int,
-    hop: int,
-    lead: int,
-) -> Tensor:
+    end_ms: float,
+    hop_ms: float,
+    *,
+    patch: int = 16,
+    frame_ms: float = 10.0,
+    centre_ms: float = 87.5,
+    count: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Columns of patches at a finer step than their width: passes are shifted and interleaved.
 
     Parameters
@@ -225,18 +228,30 @@ def shifted_passes(
         (n_sounds, rows, frames) -> (n_sounds, at least frames // patch, size).
     spectrogram : Tensor (n_sounds, rows, n_frames)
         Zeros, the mean level of a standardised spectrogram, are put before and behind it.
-    count : int
-        Columns wanted.
-    patch, hop : int
-        Frames of a column, and from one column to the next; a divisor of `patch`.
-    lead : int
-        Frames by which the first column starts before the spectrogram.
+    end_ms : float
+        Where the sounds end.
+    hop_ms : float
+        From one column to the next; `patch` frames are a multiple of it.
+    patch : int
+        Frames of a column.
+    frame_ms : float
+        From one frame to the next.
+    centre_ms : float
+        Of what the column of the first `patch` frames sees; by default that of 25 ms windows.
+    count : int, optional
+        Columns wanted; by default those centred on the sound, at least one.
 
     Returns
     -------
-    Tensor (n_sounds, count, size).
+    columns : Tensor (n_sounds, count, size)
+        The first is centred within one step from the start; those at `centre_ms` plus multiples
+        of a patch are those of a single pass.
+    timestamps : Tensor (n_sounds, count), float32, ms
     """
-    passes = patch // hop
+    hop, first_ms = round(hop_ms / frame_ms), centre_ms % hop_ms
+    lead, passes = int(centre_ms // hop_ms) * hop, patch // hop
+    if count is None:
+        count = max(1, int((end_ms - first_ms) // hop_ms) + 1)
     out: Tensor | None = None
     for i in range(min(passes, count)):
         before = lead - i * hop
@@ -247,4 +262,4 @@ def shifted_passes(
             out = columns.new_empty(len(columns), count, columns.shape[-1])
         out[:, i::passes] = columns
     assert out is not None
-    return out
+    return out, timestamps(len(out), count, hop_ms, first_ms, out.device)

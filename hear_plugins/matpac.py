@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from . import checkpoints
 from .frontends import LogMel
-from .hear import check_audio, map_chunks, pad_to, shifted_passes, timestamps
+from .hear import check_audio, map_chunks, pad_to, shifted_passes
 from .networks.vit import ViT
 from .weights import load_network, load_strict, load_tensors
 
@@ -174,13 +174,10 @@ def get_timestamp_embeddings(audio: Tensor, model: Matpac) -> tuple[Tensor, Tens
     """
     audio = check_audio(audio, model)
     spectrogram = model.spectrogram(audio)
-    hop = model.hop_ms // _FRAME_MS
-    lead = int(_CENTRE_MS // model.hop_ms) * hop  # frames of padding before the first column
-    first_ms = _CENTRE_MS % model.hop_ms
-    if model.upstream_quirks:
-        count = -(-(spectrogram.shape[-1] + lead) // hop)  # every column that holds a frame
-    else:
-        seconds = audio.shape[-1] / model.sample_rate
-        count = max(1, int((1000 * seconds - first_ms) // model.hop_ms) + 1)
-    columns = shifted_passes(model.columns, spectrogram, count, PATCH, hop, lead)
-    return columns, timestamps(len(audio), count, model.hop_ms, first_ms, audio.device)
+    count = None
+    if model.upstream_quirks:  # every column that holds a frame
+        hop = model.hop_ms // _FRAME_MS
+        lead = int(_CENTRE_MS // model.hop_ms) * hop
+        count = -(-(spectrogram.shape[-1] + lead) // hop)
+    end_ms = 1000 * audio.shape[-1] / model.sample_rate
+    return shifted_passes(model.columns, spectrogram, end_ms, model.hop_ms, count=count)
