@@ -107,6 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         device=_device(options),
         engine=options.engine,
         hear=_hear_options(options),
+        jobs=options.jobs,
         say=_say,
     )
     if outcome.records:
@@ -136,6 +137,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         tasks=_names(options.tasks),
         engine=options.engine,
         hear=_hear_options(options),
+        jobs=options.jobs,
         say=_say,
     )
     if outcome.records:
@@ -380,6 +382,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="modules with the HEAR API")
     parser.add_argument(
@@ -446,4 +454,11 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of an evaluation; part of the recipe, since it changes the last digits"
         f" (default: {defaults.threads})",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="evaluations at a time, each with --threads threads; changes no number (default: 1)",
     )

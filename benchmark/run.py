@@ -7,14 +7,16 @@ listed in the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmark.embed import embed
 from benchmark.errors import DiskFullError, UserError
-from benchmark.evaluate import evaluate
+from benchmark.evaluate import check_engine, evaluate
 from benchmark.hear_protocol import HearOptions
+from benchmark.jobs import OnProgress, evaluate_in_processes
 from benchmark.models import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
 from benchmark.store import finished_embeddings, read_info
@@ -48,6 +50,7 @@ def run(
     device: str,
     engine: str,
     hear: HearOptions,
+    jobs: int,
     say: Say,
 ) -> Outcome:
     """Embed and evaluate every task with every model.
@@ -57,12 +60,15 @@ def run(
     DiskFullError
         Nothing else can go on then; what is finished is kept.
     """
+    check_engine(engine)
     outcome = Outcome()
     models = _load_models(specs, device, say, outcome)
-    # Task by task, so that the first scores come early and a mistake shows soon.
     for task in tasks:
         made = _embed_task(models, task, out, say, outcome)
-        _evaluate_folders(made, out, engine, hear, say, outcome)
+        if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
+            _evaluate_folders(made, out, engine, hear, jobs, say, outcome)
+    if jobs > 1:
+        _evaluate_folders(outcome.embeddings, out, engine, hear, jobs, say, outcome)
     return outcome
 
 
@@ -89,6 +95,7 @@ def evaluate_all(
     tasks: Sequence[str],
     engine: str,
     hear: HearOptions,
+    jobs: int,
     say: Say,
 ) -> Outcome:
     """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
@@ -96,8 +103,9 @@ def evaluate_all(
     Raises
     ------
     UserError
-        There are none, or none of a module or task that is named.
+        There are none, or none of a module or task that is named; the engine is not installed.
     """
+    check_engine(engine)
     chosen = []
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):
@@ -122,7 +130,7 @@ def evaluate_all(
     if not chosen:
         raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
     outcome = Outcome(embeddings=chosen)
-    _evaluate_folders(chosen, out, engine, hear, say, outcome)
+    _evaluate_folders(chosen, out, engine, hear, jobs, say, outcome)
     return outcome
 
 
@@ -158,33 +166,46 @@ def _evaluate_folders(
     out: Path,
     engine: str,
     hear: HearOptions,
+    jobs: int,
     say: Say,
     outcome: Outcome,
 ) -> None:
+    parts: dict[Path, float] = {}
+    with progress_bar("evaluating", total=float(len(folders)), unit="task") as advance:
+
+        def on_progress(folder: Path, part: float, _text: str) -> None:
+            advance(part - parts.get(folder, 0.0))
+            parts[folder] = part
+
+        evaluated = (
+            evaluate_in_processes(folders, out, engine, hear, jobs, on_progress)
+            if jobs > 1
+            else _evaluate_in_turn(folders, out, engine, hear, on_progress)
+        )
+        for folder, result in evaluated:
+            name = f"{folder.parent.name}  {folder.name}"
+            if isinstance(result, DiskFullError):
+                raise result
+            if isinstance(result, UserError):
+                _fail(f"{name}: {result}", say, outcome)
+            else:
+                outcome.records.append(result)
+                say(f"evaluated {name}")
+    outcome.records.sort()
+
+
+def _evaluate_in_turn(
+    folders: Sequence[Path],
+    out: Path,
+    engine: str,
+    hear: HearOptions,
+    on_progress: OnProgress,
+) -> Iterator[tuple[Path, Path | UserError]]:
     for folder in folders:
-        name = f"{folder.parent.name}  {folder.name}"
         try:
-            with progress_bar(f"evaluating {name}", total=1.0, unit="") as advance:
-                record = evaluate(folder, out, engine, hear, _absolute(advance))
-        except DiskFullError:
-            raise
+            yield folder, evaluate(folder, out, engine, hear, partial(on_progress, folder))
         except UserError as error:
-            _fail(f"{name}: {error}", say, outcome)
-            continue
-        outcome.records.append(record)
-        say(f"evaluated {name}")
-
-
-def _absolute(advance: Callable[..., None]) -> Callable[[float, str], None]:
-    """A progress bar's steps from the part of the work that is done, 0 to 1."""
-    done = 0.0
-
-    def on_progress(part: float, _text: str) -> None:
-        nonlocal done
-        advance(part - done)
-        done = part
-
-    return on_progress
+            yield folder, error
 
 
 def _fail(line: str, say: Say, outcome: Outcome) -> None:
