@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 # Only what --help needs is imported here: torch and the models take seconds.
-from benchmark.errors import UserError
+from benchmark.errors import DiskFullError, UserError
 from benchmark.hear_protocol import ENGINES, GRIDS, PROTOCOLS, HearOptions
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options)
         return code
+    except DiskFullError as error:
+        sys.stderr.write(f"hear-benchmark: {error}\n")
+        return FAILED
     except _input_errors() as error:
         sys.stderr.write(f"hear-benchmark: {error}\n")
         return WRONG
