@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 INSTALL := $(PIP) install -c constraints.txt
 DEMO_MODELS := hear_plugins.logmel hear_plugins.opensmile hear_plugins.crepe
+# Small heads, two points of the grid: minutes instead of an hour.
+DEMO_OPTIONS := --model-options 'hear_plugins.opensmile={"scaling": "log"}' \
+	--grid faster --grid-points 2 --threads 1 --jobs 2
+# Of make full: the folder of task folders, and where everything goes.
+TASKS_DIR := my-tasks
+OUT := runs/full
 
 .PHONY: benchmark test full clean
 benchmark: $(VENV)/installed
-	$(BIN)/hear-benchmark run $(DEMO_MODELS) --tasks demo --out runs/demo
+	$(BIN)/hear-benchmark run $(DEMO_MODELS) --tasks demo $(DEMO_OPTIONS) --out runs/demo
 
 full: $(VENV)/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" benchmark/full.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" benchmark/full.sh $(TASKS_DIR) $(OUT)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
