@@ -174,7 +174,7 @@ def assert_same(got: Tensor, expected: Tensor) -> None:
     assert (got - expected).norm() <= SAME * expected.norm()
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(samples=st.integers(1, 3000), clips=st.integers(1, 3))
 def test_short_sounds(plugin: Plugin, samples: int, clips: int) -> None:
     sounds = plugin.sounds(0.2, clips)[:, :samples]
