@@ -152,10 +152,11 @@ def _embed_task(
     made = []
     for embedded in embed(models, [task], out, on_failure=lambda line: _fail(line, say, outcome)):
         made.append(embedded.path)
-        seconds = embedded.info["seconds"]
+        info = embedded.info
         say(
             f"embedded  {embedded.model.name}  {task.path.name}:"
-            f" {embedded.info['audio_seconds']:.0f} s of audio in {seconds['total']:.1f} s"
+            f" {info['audio_seconds']:.0f} s of audio in {info['seconds']['total']:.1f} s,"
+            f" {100 * info['overhead']:.1f} % of the CPU time beside reading and the model"
         )
     outcome.embeddings += made
     return made
