@@ -142,6 +142,26 @@ ATST_CLIP: tuple[Checkpoint, ...] = (
     ),
 )
 
+_UNILM = "microsoft/unilm@768a3c873f598bb9b4d4dfb9267b099e35f8fe56"
+
+
+def _beats(variant: str, file: str, onedrive: str) -> Checkpoint:
+    note = (
+        "a OneDrive link of github.com/microsoft/unilm/tree/master/beats, reported dead (its issues"
+        " 1492 and 1671); no digest is published, so that copies elsewhere cannot be verified"
+    )
+    url = f"https://1drv.ms/u/s!{onedrive}"
+    return Checkpoint("beats", variant, file, url, None, None, None, "MIT", _UNILM, note, True)
+
+
+_TUNED = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M"
+BEATS: tuple[Checkpoint, ...] = (
+    _beats("iter3_plus", "BEATs_iter3_plus_AS2M.pt", "AqeByhGUtINrgcpke6_lRSZEKD5j2Q"),
+    _beats("iter3", "BEATs_iter3.pt", "AqeByhGUtINrgcpxJUNDxg4eU0r-vA"),
+    _beats("iter3_plus_finetuned_cpt1", f"{_TUNED}_cpt1.pt", "AqeByhGUtINrgcpoZecQbiXeaUjN8A"),
+    _beats("iter3_plus_finetuned_cpt2", f"{_TUNED}_cpt2.pt", "AqeByhGUtINrgcpj8ujXH1YUtxooEg"),
+)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -149,6 +169,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *MATPAC,
     *ATST_FRAME,
     *ATST_CLIP,
+    *BEATS,
 )
 
 _MARKS = (
@@ -157,6 +178,7 @@ _MARKS = (
     ("model.teacher.encoder.norm_frame.weight", "atst_frame"),
     ("model.teacher.encoder.cls_token", "atst_clip"),
     ("module.backbone.cls_token", "atst_clip"),
+    ("encoder.pos_conv.0.weight_g", "beats"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
 )
 

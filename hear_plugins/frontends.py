@@ -211,6 +211,10 @@ class KaldiFbank:
         """Frames of a sound of `n_samples`."""
         return 1 + (n_samples - self.length) // self.hop
 
+    def samples(self, columns: int) -> int:
+        """Samples that `columns` frames see."""
+        return self.length + (columns - 1) * self.hop
+
     def __call__(self, audio: Tensor) -> Tensor:
         """(n_sounds, n_samples) float32 -> (n_sounds, columns(n_samples), n_mels) float32.
 

@@ -15,6 +15,9 @@ from torch import Tensor
 MAX_BATCH_SAMPLES = 1 << 20
 """Samples a batch of windows holds by default: 4 MiB of float32, about 65 s at 16 kHz."""
 
+WHOLE_FRAMES, PART_FRAMES = 3000, 992  # 30 s and 10 s in whole patches, see `encode_in_parts`
+_MAX_BATCH_FRAMES = 8000
+
 
 def check_audio(audio: Tensor, model: torch.nn.Module) -> Tensor:
     """Check the `audio` argument of the HEAR functions and bring it to float32.
@@ -200,13 +203,31 @@ def map_chunks(
     return [map_windows(function, part, max_columns * columns.shape[1]) for part in parts]
 
 
-def equal_parts(length: int, longest: int, multiple: int) -> int:
-    """Length of a part when `length` is cut into the fewest equal parts, each at most `longest`.
+def encode_in_parts(encode: Callable[[Tensor], Tensor], spectrogram: Tensor, patch: int) -> Tensor:
+    """Columns of patches, for encoders whose cost or positions limit the length.
 
-    The result is a multiple of `multiple`, as `longest` must be; the last part may be shorter.
+    Up to `WHOLE_FRAMES` are encoded at once, and more in the fewest equal parts of at most
+    `PART_FRAMES`.
+
+    Parameters
+    ----------
+    encode : callable
+        (n, rows, frames) -> (n, frames // patch, size), row by row.
+    spectrogram : Tensor (n_sounds, rows, n_frames)
+        At least `patch` frames; those that do not fill a column at the end are left out.
+    patch : int
+        Frames of a column.
+
+    Returns
+    -------
+    Tensor (n_sounds, n_frames // patch, size).
     """
-    parts = -(-length // longest)
-    return -(-length // (parts * multiple)) * multiple
+    columns = spectrogram.shape[-1] // patch
+    length = columns * patch
+    if length > WHOLE_FRAMES:
+        length = -(-columns // -(-length // PART_FRAMES)) * patch
+    parts = map_chunks(encode, spectrogram[..., : columns * patch], length, _MAX_BATCH_FRAMES)
+    return torch.cat([each.flatten(1, 2) for each in parts], dim=1)
 
 
 def shifted_passes(
@@ -244,8 +265,8 @@ def shifted_passes(
     Returns
     -------
     columns : Tensor (n_sounds, count, size)
-        The first is centred within one step from the start; those at `centre_ms` plus multiples
-        of a patch are those of a single pass.
+        The first is centred within one step from the start. Where the end needs no zeros, those
+        at `centre_ms` and whole patches from there are those of a single pass.
     timestamps : Tensor (n_sounds, count), float32, ms
     """
     hop, first_ms = round(hop_ms / frame_ms), centre_ms % hop_ms

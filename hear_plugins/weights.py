@@ -29,7 +29,7 @@ import urllib.request
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -301,6 +301,36 @@ def load_content(path: Path, training_state: bool = False) -> Any:
         raise WeightsError(_not_a_checkpoint(path)) from None
 
 
+def load_configured(
+    path: Path, training_state: bool = False
+) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
+    """Configuration and tensors of a file that holds them as "cfg" and "model".
+
+    Parameters
+    ----------
+    path, training_state : as of `load_content`.
+
+    Raises
+    ------
+    WeightsError
+        As `load_content`, or the file holds other things.
+    """
+    content = load_content(path, training_state)
+    if not isinstance(content, Mapping):
+        content = {}
+    cfg, tensors = content.get("cfg"), content.get("model")
+    if isinstance(cfg, Mapping) and isinstance(tensors, Mapping):
+        return cfg, {str(k): v for k, v in tensors.items() if isinstance(v, Tensor)}
+    raise wrong_model(path, 'it has no configuration "cfg" beside the tensors, "model"', content)
+
+
+def wrong_model(path: Path, fault: str, names: Iterable[str]) -> WeightsError:
+    """The error for a file of another model, with that model's name when `names` tell it."""
+    look = recognise(names)
+    hint = f"; the file looks like a checkpoint of {look}" if look else ""
+    return WeightsError(f"{path} is not a checkpoint of this model: {fault}{hint}")
+
+
 def _not_a_checkpoint(path: Path) -> str:
     size = path.stat().st_size
     return (
@@ -355,9 +385,7 @@ def load_strict(
                 )
                 break
     if fault:
-        look = recognise(tensors)
-        hint = f"; the file looks like a checkpoint of {look}" if look else ""
-        raise WeightsError(f"{path} is not a checkpoint of this model: {fault}{hint}")
+        raise wrong_model(path, fault, tensors)
     network.load_state_dict({names[name]: value for name, value in given.items()}, strict=True)
 
 

@@ -63,13 +63,28 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+def cut(spectrogram: Tensor, patch: tuple[int, int]) -> Tensor:
+    """Patches without overlap; what does not fill one is left out.
+
+    Parameters
+    ----------
+    spectrogram : Tensor (batch, bands, frames), or with its axes in another order.
+    patch : its size along these axes.
+
+    Returns
+    -------
+    Tensor (batch, rows, columns, values of a patch): the patch's last axis runs fastest.
+    """
+    return spectrogram.unfold(1, patch[0], patch[0]).unfold(2, patch[1], patch[1]).flatten(3)
+
+
 class PatchEmbed(nn.Module):
     """Non-overlapping patches of a spectrogram, each projected to one token.
 
     Parameters
     ----------
     width : of a token.
-    patch : (bands, frames), or the axes in the spectrogram's own order.
+    patch : (bands, frames)
     flat : the weight is stored as a matrix instead of a convolution's kernel.
     """
 
@@ -81,9 +96,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(batch, bands, frames) -> (batch, rows, columns, width)."""
-        bands, frames = self.patch
-        patches = spectrogram.unfold(1, bands, bands).unfold(2, frames, frames).flatten(3)
-        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        return linear(cut(spectrogram, self.patch), self.proj.weight.flatten(1), self.proj.bias)
 
 
 class ViT(nn.Module):

@@ -1,0 +1,161 @@
+"""BEATs: a transformer that learnt from AudioSet to predict tokens of its own acoustic tokenizers.
+
+Paper         Chen, Wu, Wang, Liu, Tompkins, Chen, Che, Yu, Wei, "BEATs: Audio Pre-Training with
+              Acoustic Tokenizers", ICML 2023, arXiv:2212.09058
+Weights       the files of microsoft/unilm (MIT): BEATs_iter3.pt, BEATs_iter3_plus_AS2M.pt (the
+              default), and those fine-tuned on AudioSet, BEATs_..._finetuned_on_AS2M_cpt1.pt and
+              _cpt2.pt, without their classifier. The authors' OneDrive links are reported dead.
+              Size and kind are read from the configuration in the file.
+Input         16 kHz; Kaldi filterbank of 128 mels, 20 - 8000 Hz, 25 ms window, 10 ms hop, at the
+              scale of 16-bit integers, standardised by two constants
+Scene         mean over the tokens of the last layer, 8 for each 160 ms: 768 values, as
+              nttcslab/eval-audio-repr evaluates it
+Timestamps    mean over the 8 tokens of a column of patches, centred on the 175 ms that it sees,
+              every 40 ms from 7.5 ms: four passes over the spectrogram, shifted and interleaved
+
+Options of `load_model`
+    hop_ms=40              160: one pass, from 87.5 ms; 80, 40, 20, 10: more passes
+    side_by_side=False     True: the 8 tokens of a column beside each other, 6144 values
+    random_weights         seed, for tests and timing
+
+Differences from the original
+    It has neither scenes nor timestamps of this kind, and fails below 175 ms: here zeros follow.
+    Attention costs the square of the length: sounds beyond 30 s are encoded in equal parts of at
+    most 10 s, the length of the training clips.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import checkpoints
+from .frontends import KaldiFbank
+from .hear import check_audio, encode_in_parts, pad_to, shifted_passes
+from .networks.beats import PATCH, PUBLISHED, Beats, Config
+from .weights import load_configured, load_network, load_strict, wrong_model
+
+FRONTEND = KaldiFbank()
+FULL_SCALE = 32768
+MEAN, STD = 15.41663, 2 * 6.55582
+ROWS = FRONTEND.n_mels // PATCH
+
+
+class BeatsModel(nn.Module):
+    """What `load_model` returns: the network and its settings."""
+
+    sample_rate = FRONTEND.sample_rate
+
+    def __init__(self, network: Beats, hop_ms: int, side_by_side: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.hop_ms = hop_ms
+        self.side_by_side = side_by_side
+        size = network.config.encoder_embed_dim * (ROWS if side_by_side else 1)
+        self.scene_embedding_size = self.timestamp_embedding_size = size
+        self.provenance: dict[str, Any] = {}
+
+    def spectrogram(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> standardised filterbank (n_sounds, 128, at least 16 frames)."""
+        fbank = FRONTEND(FULL_SCALE * pad_to(audio, FRONTEND.samples(PATCH)))
+        return fbank.sub_(MEAN).div_(STD).transpose(1, 2)
+
+    def columns(self, spectrogram: Tensor) -> Tensor:
+        """(n_sounds, 128, frames) -> (n_sounds, frames // 16, embedding size)."""
+        return encode_in_parts(self.encode, spectrogram, PATCH)
+
+    def encode(self, spectrogram: Tensor) -> Tensor:
+        """The same in one pass."""
+        tokens = self.network(spectrogram)
+        return tokens.flatten(2) if self.side_by_side else tokens.mean(2)
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    hop_ms: int = 40,
+    side_by_side: bool = False,
+    random_weights: int | None = None,
+) -> BeatsModel:
+    """Load BEATs; the options are on the module's card.
+
+    Raises
+    ------
+    ValueError
+        An option has a value that it cannot have.
+    hear_plugins.weights.WeightsError
+        The weights are missing, damaged, or another model's.
+    """
+    if hop_ms not in (160, 80, 40, 20, 10):
+        raise ValueError(f"hop_ms={hop_ms!r}; expected 160, 80, 40, 20 or 10")
+    network, provenance = load_network(
+        model_file_path,
+        checkpoints.BEATS[0],
+        random_weights,
+        _load_file,
+        lambda: Beats(PUBLISHED),
+    )
+    model = BeatsModel(network, hop_ms, bool(side_by_side))
+    model.provenance = provenance
+    return model.eval()
+
+
+def _load_file(path: Path) -> Beats:
+    cfg, tensors = load_configured(path)
+    try:
+        network = Beats(Config.of(cfg))
+    except ValueError as error:
+        raise wrong_model(path, f"its configuration has {error}", tensors) from None
+    load_strict(network, tensors, path, ignored=("predictor.",))
+    return network
+
+
+@torch.no_grad()
+def get_scene_embeddings(audio: Tensor, model: BeatsModel) -> Tensor:
+    """One embedding a sound.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    Tensor (n_sounds, scene_embedding_size), float32.
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    return model.columns(model.spectrogram(check_audio(audio, model))).mean(1)
+
+
+@torch.no_grad()
+def get_timestamp_embeddings(audio: Tensor, model: BeatsModel) -> tuple[Tensor, Tensor]:
+    """Embeddings every `hop_ms`, centred on their timestamps.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
+    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    audio = check_audio(audio, model)
+    spectrogram = model.spectrogram(audio)
+    # One pass holds the columns that the original sees, and no padding.
+    count = spectrogram.shape[-1] // PATCH if model.hop_ms == 160 else None
+    end_ms = 1000 * audio.shape[-1] / model.sample_rate
+    return shifted_passes(model.columns, spectrogram, end_ms, model.hop_ms, count=count)

@@ -1,0 +1,163 @@
+"""The encoder of BEATs, of the size and kind that a file's configuration says.
+
+Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", ICML 2023, arXiv:2212.09058;
+microsoft/unilm, folder beats. Tensor names are those of the published files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .linear import linear
+from .post_norm import Attention, Encoder
+from .vit import cut
+
+PATCH = 16  # frames, and mels
+
+
+@dataclass(frozen=True)
+class Config:
+    """What of a file's `cfg` shapes the network; the defaults are those of the published code."""
+
+    embed_dim: int = 512
+    conv_bias: bool = False
+    encoder_layers: int = 12
+    encoder_embed_dim: int = 768
+    encoder_ffn_embed_dim: int = 3072
+    encoder_attention_heads: int = 12
+    deep_norm: bool = False
+    conv_pos: int = 128
+    conv_pos_groups: int = 16
+    num_buckets: int = 320
+    max_distance: int = 1280
+
+    @classmethod
+    def of(cls, cfg: Mapping[str, Any]) -> Config:
+        """Read a file's `cfg`; keys that do not shape the network are passed over.
+
+        Raises
+        ------
+        ValueError
+            A value is not one that this network can have.
+        """
+        for name, value in _REQUIRED.items():
+            if cfg.get(name) != value:
+                raise ValueError(f"{name}={cfg.get(name)!r}; expected {value!r}")
+        given = {f.name: cfg[f.name] for f in fields(cls) if f.name in cfg}
+        for name, value in given.items():
+            if not isinstance(value, int) or (value < 1 and not isinstance(value, bool)):
+                raise ValueError(f"{name}={value!r}; expected a whole number >= 1")
+        config = cls(**given)
+        for name in ("encoder_attention_heads", "conv_pos_groups"):
+            if config.encoder_embed_dim % getattr(config, name):
+                raise ValueError(f"{name}={given[name]}; expected a divisor of encoder_embed_dim")
+        return config
+
+
+# Of these switches all published files have one value, and only that is built here.
+_REQUIRED = {
+    "input_patch_size": PATCH,
+    "activation_fn": "gelu",
+    "layer_norm_first": False,
+    "relative_position_embedding": True,
+    "gru_rel_pos": True,
+}
+
+
+PUBLISHED = Config(deep_norm=True, max_distance=800)
+
+
+class Beats(nn.Module):
+    """Standardised spectrogram -> tokens."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        width, heads = config.encoder_embed_dim, config.encoder_attention_heads
+        self.patch_embedding = nn.Conv2d(1, config.embed_dim, PATCH, bias=config.conv_bias)
+        self.layer_norm = nn.LayerNorm(config.embed_dim)
+        self.post_extract_proj = nn.Linear(config.embed_dim, width)
+        # The files repeat the one table of relative positions under every layer's name.
+        table = nn.Embedding(config.num_buckets, heads)
+        attentions = [GatedAttention(width, heads, table) for _ in range(config.encoder_layers)]
+        residual = (2 * config.encoder_layers) ** 0.25 if config.deep_norm else 1.0
+        self.encoder = Encoder(attentions, width, config.encoder_ffn_embed_dim, residual)
+        positions = PositionalConv(width, config.conv_pos, config.conv_pos_groups)
+        self.encoder.add_module("pos_conv", nn.Sequential(positions))
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """(n, mels, frames) -> (n, columns, rows, width)."""
+        patches = cut(spectrogram.transpose(1, 2), (PATCH, PATCH))
+        kernels = self.patch_embedding.weight.flatten(1)
+        x = self.layer_norm(linear(patches, kernels, self.patch_embedding.bias))
+        x = linear(x.flatten(1, 2), self.post_extract_proj.weight, self.post_extract_proj.bias)
+        x = x + self.encoder.get_submodule("pos_conv")(x)
+        *_, x = self.encoder.outputs(x, self.relative_bias(x.shape[1]))
+        return x.unflatten(1, patches.shape[1:3])
+
+    def relative_bias(self, tokens: int) -> Tensor:
+        """What attention prefers at each distance: (heads, queries, keys)."""
+        first = self.encoder.get_submodule("layers.0.self_attn")
+        assert isinstance(first, GatedAttention)
+        table = first.relative_attention_bias.weight
+        offsets = torch.arange(1 - tokens, tokens, device=table.device)
+        of_offset = table[buckets(offsets, self.config.num_buckets, self.config.max_distance)]
+        # Row i of the unfolded view starts at offset i + 1 - tokens: that of query tokens - 1 - i.
+        return of_offset.T.unfold(1, tokens, 1).flip(1)
+
+
+def buckets(offsets: Tensor, count: int, max_distance: int) -> Tensor:
+    """Numbers of the buckets of offsets (key - query), as in T5 (Raffel et al., JMLR 2020).
+
+    Half of the buckets are for keys behind the query; of these, half hold one distance each, and
+    the others logarithmically more, up to `max_distance`.
+    """
+    half, exact = count // 2, count // 4
+    distances = offsets.abs()
+    # In this order of operations, whose rounding decides the bucket of some distances.
+    share = torch.log(distances.clamp(min=1) / exact) / math.log(max_distance / exact)
+    far = exact + (share * (half - exact)).long()
+    near = torch.where(distances < exact, distances, far.clamp(max=half - 1))
+    return near + half * (offsets > 0)
+
+
+class GatedAttention(Attention):
+    """Attention that is biased by relative positions, as far as each query lets it."""
+
+    def __init__(self, width: int, heads: int, table: nn.Embedding) -> None:
+        super().__init__(width, heads)
+        self.relative_attention_bias = table
+        self.grep_linear = nn.Linear(width // heads, 8)
+        self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
+
+    def gate(self, queries: Tensor, bias: Tensor) -> Tensor:
+        # The outputs are summed in two groups of four: the same as two outputs of summed weights.
+        weight = self.grep_linear.weight.unflatten(0, (2, 4)).sum(1)
+        gates = F.linear(queries, weight, self.grep_linear.bias.unflatten(0, (2, 4)).sum(1))
+        update, reset = gates.sigmoid().chunk(2, dim=-1)
+        return (update * (reset * self.grep_a - 1) + 2) * bias
+
+
+class PositionalConv(nn.Module):
+    """Convolution over the tokens, with a weight norm over all channels, and a GELU."""
+
+    def __init__(self, width: int, taps: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight_g = nn.Parameter(torch.ones(1, 1, taps))
+        self.weight_v = nn.Parameter(torch.zeros(width, width // groups, taps))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, tokens, width) -> (n, tokens, width)."""
+        weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(0, 1), keepdim=True))
+        taps = weight.shape[-1]
+        y = F.conv1d(x.transpose(1, 2), weight, self.bias, padding=taps // 2, groups=self.groups)
+        return F.gelu(y[..., : x.shape[1]].transpose(1, 2))
