@@ -197,7 +197,8 @@ def _validate(options: argparse.Namespace) -> int:
         options.module, options.model, device=options.device, options=parse_options(options.options)
     )
     for result in results:
-        print(f"{'ok  ' if result.ok else 'FAIL'}  {result.name}: {result.detail}")
+        verdict = "FAIL" if not result.ok else "note" if result.advice else "ok"
+        print(f"{verdict:4}  {result.name}: {result.detail}")
     failed = sum(not result.ok for result in results)
     print(f"{options.module}: {failed} of {len(results)} checks fail" if failed else "Looks good!")
     return FAILED if failed else DONE
