@@ -98,6 +98,6 @@ def test_log_scaling_keeps_sign_and_order() -> None:
     scaled = opensmile.get_scene_embeddings(sounds, opensmile.load_model(scaling="log"))
     back = scaled.sign() * scaled.abs().double().expm1().float()
     torch.testing.assert_close(back, raw, rtol=1e-5, atol=1e-6)
-    assert raw.abs().max() > 1e5 and scaled.abs().max() < 25
+    assert raw.abs().max() > 1e5 and scaled.abs().max() < 30
     with pytest.raises(ValueError, match="scaling='cube'; expected one of none, log"):
         opensmile.load_model(scaling="cube")
