@@ -266,10 +266,17 @@ def _names(text: str) -> list[str]:
 def _device(options: argparse.Namespace) -> str:
     import torch
 
-    available = {"cpu": True, "cuda": torch.cuda.is_available()}
-    device: str = options.device or ("cuda" if available["cuda"] else "cpu")
-    if not available.get(device.partition(":")[0], False):
-        raise UserError(f"--device {device}: not available here; expected cpu or cuda[:N]")
+    if options.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return _available(options.device, "--device")
+
+
+def _available(device: str, option: str) -> str:
+    import torch
+
+    kind = device.partition(":")[0]
+    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+        raise UserError(f"{option} {device}: not available here; expected cpu or cuda[:N]")
     return device
 
 
@@ -280,6 +287,9 @@ def _hear_options(options: argparse.Namespace) -> HearOptions:
             grid=options.grid,
             grid_points=options.grid_points,
             threads=options.threads,
+            seeds=options.seeds,
+            parallel_grid=options.parallel_grid,
+            device=_available(options.train_device, "--train-device"),
         )
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -392,6 +402,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seeds(text: str) -> tuple[int, ...]:
+    words = _names(text)
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected whole numbers such as 0,1,2")
+    return tuple(map(int, words))
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="modules with the HEAR API")
     parser.add_argument(
@@ -435,8 +452,15 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default=defaults.protocol,
-        help="hear-standardized: HEAR's on embeddings standardised split by split"
-        f" (default: {defaults.protocol})",
+        help="hear-standardized: HEAR's on embeddings standardised split by split; hear-shuffled:"
+        f" with shuffled training data, over --seeds (default: {defaults.protocol})",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=defaults.seeds,
+        metavar="A,B",
+        help=f"of hear-shuffled (default: {','.join(map(str, defaults.seeds))})",
     )
     parser.add_argument(
         "--grid",
@@ -458,6 +482,18 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of an evaluation; part of the recipe, since it changes the last digits"
         f" (default: {defaults.threads})",
+    )
+    parser.add_argument(
+        "--parallel-grid",
+        action="store_true",
+        help="train the whole grid at once, for GPUs; other numbers, as another seed gives",
+    )
+    parser.add_argument(
+        "--train-device",
+        default=defaults.device,
+        metavar="DEVICE",
+        help=f"where heads are trained (default: {defaults.device}, the only one that gives"
+        " hear-eval-kit's numbers to the last digit)",
     )
     parser.add_argument(
         "--jobs",

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UserError
-from benchmark.hear_protocol import ENGINES, SEED, STANDARDIZED, HearOptions
+from benchmark.hear_protocol import ENGINES, SHUFFLED, STANDARDIZED, HearOptions
 from benchmark.kit import evaluate_with_kit, require_kit
 from benchmark.machine import describe_machine, git_commit, package_versions
 from benchmark.records import RecordError, make_record, read_record, write_record
@@ -62,7 +62,10 @@ def evaluate(
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
     settings = options.that_change_scores()
     identity = {key: embedding[key] for key in ("model", "task_hash", "hop_ms", "resampler")}
-    text = json.dumps([identity, options.protocol, engine, settings], sort_keys=True)
+    chosen: list[object] = [identity, options.protocol, engine, settings]
+    if options.protocol == SHUFFLED:
+        chosen.append(options.seeds)
+    text = json.dumps(chosen, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
     place = Path(embeddings.parent.name, embeddings.name, f"{options.protocol}-{engine}-{key}")
     work = out / "evaluations" / place
@@ -87,19 +90,28 @@ def evaluate(
                 protocol=options.protocol,
                 engine=engine,
                 settings=settings,
-                seeds=(SEED,),
+                seeds=options.seeds_used(),
+                runs_are="repeats" if options.protocol == SHUFFLED else None,
                 **finished,
             ),
         )
     return record
 
 
-def check_engine(engine: str) -> None:
-    """Raise the `UserError` of an engine that is unknown or not installed, before any work."""
+def check_engine(engine: str, options: HearOptions) -> None:
+    """Check, before any work, that an engine is there and has what is asked of it.
+
+    Raises
+    ------
+    UserError
+        The engine is unknown, not installed, or lacks an option.
+    """
     if engine not in ENGINES:
         raise UserError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
     if engine == "kit":
         require_kit()
+        if lacking := options.only_native():
+            raise UserError(f"hear-eval-kit does not have {lacking}; choose --engine native")
 
 
 def _finish(
@@ -112,7 +124,7 @@ def _finish(
         with ExitStack() as cleanup:
             if options.protocol == STANDARDIZED:
                 embeddings = cleanup.enter_context(standardized(embeddings, work))
-            result = _engine(engine)(embeddings, work, options, on_progress)
+            result = _score(engine, embeddings, work, options, on_progress)
         finished = {
             "result": result,
             "seconds": time.perf_counter() - start,
@@ -127,13 +139,31 @@ def _finish(
     return content
 
 
-def _engine(name: str) -> Callable[[Path, Path, HearOptions, OnProgress], dict[str, Any]]:
-    check_engine(name)
-    if name == "kit":
-        return evaluate_with_kit
-    from benchmark.native import evaluate_native
+def _score(
+    engine: str, embeddings: Path, work: Path, options: HearOptions, on_progress: OnProgress
+) -> dict[str, Any]:
+    if engine == "kit":
+        return evaluate_with_kit(embeddings, work, options, on_progress)
+    from benchmark.native import evaluate_native, evaluate_seeds
 
-    return evaluate_native
+    if options.protocol == SHUFFLED:
+        return evaluate_seeds(
+            embeddings,
+            work,
+            options,
+            on_progress,
+            seeds=options.seeds,
+            device=options.device,
+            parallel_grid=options.parallel_grid,
+        )
+    return evaluate_native(
+        embeddings,
+        work,
+        options,
+        on_progress,
+        device=options.device,
+        parallel_grid=options.parallel_grid,
+    )
 
 
 def _is_readable(record: Path) -> bool:

@@ -60,7 +60,7 @@ def run(
     DiskFullError
         Nothing else can go on then; what is finished is kept.
     """
-    check_engine(engine)
+    check_engine(engine, hear)
     outcome = Outcome()
     models = _load_models(specs, device, say, outcome)
     for task in tasks:
@@ -105,7 +105,7 @@ def evaluate_all(
     UserError
         There are none, or none of a module or task that is named; the engine is not installed.
     """
-    check_engine(engine)
+    check_engine(engine, hear)
     chosen = []
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):

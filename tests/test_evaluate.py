@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded_tasks import make_kfold
 from filelock import FileLock
 
 from benchmark import evaluate as module
+from benchmark.boards import boards
 from benchmark.errors import UserError
 from benchmark.evaluate import FINISHED_FILE, check_engine, evaluate
 from benchmark.hear_protocol import HearOptions, folds
@@ -58,7 +60,7 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
-    monkeypatch.setattr(module, "_engine", lambda name: engine)
+    monkeypatch.setattr(module, "_score", lambda name, *rest: engine(*rest))
     return engine
 
 
@@ -119,8 +121,8 @@ def test_undefined_scores_are_null(embeddings: Path, engine: Engine) -> None:
 
 
 def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
-    with pytest.raises(UserError, match="unknown engine 'fast': choose one of kit, native"):
-        check_engine("fast")
+    with pytest.raises(UserError, match="unknown engine 'fast': choose one of native, kit"):
+        check_engine("fast", HearOptions())
     work = embeddings.parents[2] / "evaluations"
     run(embeddings)
     (finished,) = work.rglob(FINISHED_FILE)
@@ -155,3 +157,29 @@ def test_folds_are_those_of_the_kit() -> None:
     assert folds(TASK) == [("test", ("train",), "valid", "test")]
     with pytest.raises(ValueError, match="unknown split_mode 'random'"):
         folds({"split_mode": "random"})
+
+
+def test_the_kit_lacks_what_is_ours_alone() -> None:
+    for options, lacking in (
+        ({"protocol": "hear-shuffled"}, "hear-shuffled"),
+        ({"parallel_grid": True}, "in parallel"),
+        ({"device": "cuda"}, "on cuda"),
+    ):
+        with pytest.raises(UserError, match=lacking):
+            check_engine("kit", HearOptions(**options))
+        check_engine("native", HearOptions(**options))
+
+
+def test_shuffled_seeds_are_a_protocol_of_their_own(tmp_path: Path) -> None:
+    embeddings = make_kfold(tmp_path / "out" / "embeddings" / EMBEDDING["model"] / "kfold")
+    (embeddings / "embedding.json").write_text(json.dumps(EMBEDDING))
+    metadata = embeddings / "task_metadata.json"
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "mode": "small"}))
+    quick = {"grid": "faster", "grid_points": 1, "threads": 1}
+    plain = read_record(run(embeddings, "native", **quick))
+    seeds = {"protocol": "hear-shuffled", "seeds": (3, 8)}
+    shuffled = read_record(run(embeddings, "native", **quick, **seeds))
+    assert (shuffled.protocol, shuffled.seeds) == ("hear-shuffled", (3, 8))
+    assert (shuffled.runs_are, list(shuffled.scores)) == ("repeats", ["seed 3", "seed 8"])
+    assert (plain.protocol, plain.seeds) == ("hear", (42,))
+    assert len(boards([plain, shuffled])) == 2, "they must not meet in a table"
