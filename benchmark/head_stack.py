@@ -75,15 +75,15 @@ def train_together(
     for number, conf in enumerate(confs):
         alike.setdefault(tuple(conf[key] for key in SHAPE), []).append(number)
     stacks = [
-        HeadStack([heads[n] for n in group], [confs[n]["lr"] for n in group], group)
+        HeadStack(
+            group, [heads[n] for n in group], [rows[n] for n in group], [confs[n] for n in group]
+        )
         for group in alike.values()
     ]
     for epoch in range(max(conf["max_epochs"] for conf in confs)):
         on_epoch(epoch)
         for stack in stacks:
-            own_rows = [rows[number] for number in stack.numbers]
-            batch_size = confs[stack.numbers[0]]["batch_size"]
-            for x, wanted, mask in _batches(own_rows, batch_size, generator, shuffle):
+            for x, wanted, mask in stack.batches(generator, shuffle):
                 stack.step(x, wanted, mask)
         for stack in stacks:
             over = set()
@@ -104,18 +104,26 @@ class HeadStack:
 
     Parameters
     ----------
+    numbers
+        What the caller calls the heads.
     heads
         Their parameters and statistics become views of the stack's, so each can be used alone at
         any time.
-    lrs
-        Learning rate of each.
-    numbers
-        Names of the heads to the caller.
+    rows, confs
+        Training data and point of the grid of each.
     """
 
-    def __init__(self, heads: Sequence[Head], lrs: Sequence[float], numbers: Sequence[int]) -> None:
-        self.heads = list(heads)
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        heads: Sequence[Head],
+        rows: Sequence[Rows],
+        confs: Sequence[Conf],
+    ) -> None:
         self.numbers = list(numbers)
+        self.heads = list(heads)
+        self.rows = list(rows)
+        self.batch_size = confs[0]["batch_size"]
         self.loss = heads[0].loss
         self.multiclass = heads[0].multiclass
         names = [name for name, value in heads[0].state_dict().items() if value.is_floating_point()]
@@ -125,7 +133,8 @@ class HeadStack:
         self.values = {name: torch.stack([state[name] for state in states]) for name in names}
         self.means = {name: torch.zeros_like(self.values[name]) for name in self.trained}
         self.squares = {name: torch.zeros_like(self.values[name]) for name in self.trained}
-        self.lr = torch.tensor(lrs, device=device)
+        self.lr = torch.tensor([conf["lr"] for conf in confs], device=device)
+        self.count = torch.tensor([one.count for one in rows], device=device)
         self.steps = torch.zeros(len(heads), device=device)
         self._share()
 
@@ -140,10 +149,11 @@ class HeadStack:
                 head.load_state_dict(own, assign=True)
         self.heads = [self.heads[place] for place in kept]
         self.numbers = [self.numbers[place] for place in kept]
+        self.rows = [self.rows[place] for place in kept]
         for tensors in (self.values, self.means, self.squares):
             for name in tensors:
                 tensors[name] = tensors[name].detach()[kept]
-        self.lr, self.steps = self.lr[kept], self.steps[kept]
+        self.lr, self.steps, self.count = self.lr[kept], self.steps[kept], self.count[kept]
         self._share()
 
     def _share(self) -> None:
@@ -152,6 +162,33 @@ class HeadStack:
         for place, head in enumerate(self.heads):
             views = {name: value.detach()[place] for name, value in self.values.items()}
             head.load_state_dict(head.state_dict() | views, assign=True)
+
+    def batches(
+        self, generator: torch.Generator, shuffle: bool
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """What `step` takes, for one epoch."""
+        shared = all(one is self.rows[0] for one in self.rows)
+        each = [
+            one.batches(
+                self.batch_size, torch.randperm(one.count, generator=generator) if shuffle else None
+            )
+            for one in (self.rows[:1] if shared else self.rows)
+        ]
+        places = torch.arange(self.batch_size, device=self.count.device)
+        left = self.count[:, None]
+        for batches in zip_longest(*each):
+            mask, left = places < left, left - self.batch_size
+            if shared:
+                x, wanted = batches[0]
+                yield x, wanted, mask[:, : len(x)]
+                continue
+            likes = next(batch for batch in batches if batch is not None)
+            shape = len(each), self.batch_size
+            whole = [like.new_zeros(*shape, *like.shape[1:]) for like in likes]
+            for place, batch in enumerate(batches):
+                for padded, part in zip(whole, batch or (), strict=False):
+                    padded[place, : len(part)] = part
+            yield whole[0], whole[1], mask
 
     def step(self, x: Tensor, wanted: Tensor, mask: Tensor) -> None:
         """One step of Adam for every head that has rows in this batch.
@@ -227,29 +264,3 @@ class HeadStack:
             scale = square.sqrt().div_(correction.view(each)).add_(ADAM_EPSILON)
             value.sub_(mean / scale * step_size.view(each))
             value.grad = None
-
-
-def _batches(
-    rows: Sequence[Rows], batch_size: int, generator: torch.Generator, shuffle: bool
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """What `HeadStack.step` takes, for one epoch."""
-    device = rows[0].wanted.device
-    places = torch.arange(batch_size, device=device)
-    shared = all(one is rows[0] for one in rows)
-    each = [
-        one.batches(batch_size, torch.randperm(one.count, generator=generator) if shuffle else None)
-        for one in (rows[:1] if shared else rows)
-    ]
-    if shared:
-        for x, wanted in each[0]:
-            yield x, wanted, torch.ones(len(rows), len(x), dtype=torch.bool, device=device)
-        return
-    left = torch.tensor([one.count for one in rows], device=device)
-    for batches in zip_longest(*each):
-        likes = next(batch for batch in batches if batch is not None)
-        whole = [like.new_zeros(len(rows), batch_size, *like.shape[1:]) for like in likes]
-        for place, batch in enumerate(batches):
-            for padded, part in zip(whole, batch or (), strict=False):
-                padded[place, : len(part)] = part
-        yield whole[0], whole[1], places < left[:, None]
-        left = left - batch_size

@@ -1,8 +1,8 @@
 """Embeddings of one task as the tensors that the native engine trains and tests on.
 
 Read are the files that hear-eval-kit reads (`benchmark.store`). Embeddings are laid out once, in
-the kit's order of rows. Those that are too large for memory stay on disk and are mapped, and a
-batch is copied when it is needed: the same numbers, a few milliseconds later.
+the kit's order of rows. Those that are too large for memory stay on disk, and a batch is read when
+it is needed: the same numbers, a few milliseconds later.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -224,22 +224,17 @@ class TaskRows:
     """
 
     def __init__(self, task: EmbeddedTask, in_memory: bool, device: torch.device) -> None:
-        splits = task.metadata["splits"]
-        mapped = {split: _mapped(task, split) for split in splits}
-        ends = np.cumsum([len(part) for part in mapped.values()]).tolist()
-        self.places = {
-            split: slice(start, end)
-            for split, start, end in zip(splits, [0, *ends], ends, strict=False)
-        }
-        target = torch.cat([_target(task, split) for split in splits]).to(device)
+        disk = _Disk(task)
+        self.places = disk.places
+        everything = list(disk.places.values())
+        target = torch.cat([_target(task, split) for split in disk.places]).to(device)
         self.target = target
         self.wanted = target.argmax(dim=1) if task.multiclass else target
-        disk = _Disk(task, mapped, self.places)
         limit = HELD_BYTES
         if device.type == "cuda":
             limit = torch.cuda.mem_get_info(device)[0] // 2
-        if in_memory and 4 * ends[-1] * task.size <= limit:
-            self._take: Take = _Held(disk.take(list(self.places.values())).to(device)).take
+        if in_memory and 4 * everything[-1].stop * task.size <= limit:
+            self._take: Take = _Held(disk.take(everything).to(device)).take
         else:
             self._take = lambda rows: disk.take(rows).to(device)
 
@@ -266,34 +261,38 @@ class _Held:
 
 
 class _Disk:
-    """Embeddings in files, one for each split."""
+    """Embeddings in files, one for each split.
 
-    def __init__(
-        self,
-        task: EmbeddedTask,
-        mapped: Mapping[str, npt.NDArray[np.float32]],
-        places: Mapping[str, slice],
-    ) -> None:
+    They are read, not mapped: pages of a mapped file count as the process's own memory.
+    """
+
+    def __init__(self, task: EmbeddedTask) -> None:
         self.task = task
-        self.mapped = mapped
-        self.places = places
+        self.places: dict[str, slice] = {}
+        self.files: dict[str, FileIO] = {}
+        end = 0
+        for split in task.metadata["splits"]:
+            path = task.path / f"{split}.embeddings.npy"
+            rows, size = _dimensions(task.path, split)
+            try:
+                self.files[split] = FileIO(path)
+                length = path.stat().st_size
+            except OSError as error:
+                raise UserError(f"{path}: {error.strerror}; embed again") from error
+            if length != 4 * rows * size or not rows:
+                raise UserError(f"{path}: {length} bytes are not {rows} x {size} numbers")
+            self.places[split] = slice(end, end + rows)
+            end += rows
 
     def take(self, rows: list[slice] | Tensor) -> Tensor:
-        count = len(rows) if isinstance(rows, Tensor) else sum(r.stop - r.start for r in rows)
-        batch = torch.empty(count, self.task.size)
-        into = batch.numpy()
         if isinstance(rows, Tensor):
-            index = rows.numpy()
-            for split, place in self.places.items():
-                inside = (index >= place.start) & (index < place.stop)
-                into[inside] = self.mapped[split][index[inside] - place.start]
-        else:
-            done = 0
-            for piece in rows:
-                split = next(s for s, place in self.places.items() if piece.start < place.stop)
-                first, length = piece.start - self.places[split].start, piece.stop - piece.start
-                into[done : done + length] = self.mapped[split][first : first + length]
-                done += length
+            rows = [slice(row, row + 1) for row in rows.tolist()]
+        batch = torch.empty(sum(piece.stop - piece.start for piece in rows), self.task.size)
+        done = 0
+        for piece in rows:
+            part = batch[done : done + piece.stop - piece.start]
+            self._read(piece.start, part)
+            done += len(part)
         if not torch.isfinite(batch).all():
             raise UserError(
                 f"{self.task.path}: an embedding is not finite; the model made NaN or infinity,"
@@ -301,16 +300,15 @@ class _Disk:
             )
         return batch
 
-
-def _mapped(task: EmbeddedTask, split: str) -> npt.NDArray[np.float32]:
-    path = task.path / f"{split}.embeddings.npy"
-    shape = _dimensions(task.path, split)
-    try:
-        if path.stat().st_size != 4 * math.prod(shape) or not shape[0]:
-            raise UserError(f"{path}: has not the {shape[0]} x {shape[1]} numbers that are said")
-        return np.memmap(path, np.float32, "r", shape=shape)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; delete the folder and embed again") from error
+    def _read(self, start: int, into: Tensor) -> None:
+        split = next(split for split, place in self.places.items() if start < place.stop)
+        file, left = self.files[split], into.numpy().data.cast("B")
+        file.seek(4 * self.task.size * (start - self.places[split].start))
+        while left:
+            count = file.readinto(left)  # at most 2 GB at once
+            if not count:
+                raise UserError(f"{self.task.path}: {split}.embeddings.npy has become shorter")
+            left = left[count:]
 
 
 def _target(task: EmbeddedTask, split: str) -> Tensor:

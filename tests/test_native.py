@@ -315,7 +315,7 @@ def spoil_with_labels(folder: Path) -> None:
         (lambda f: change(f, "task_metadata.json", evaluation=["map"]), "mean 'mAP'"),
         (lambda f: change(f, "task_metadata.json", prediction_type="multiclass"), "row .* labels"),
         (lambda f: (f / "valid.json").unlink(), "valid.json"),
-        (lambda f: (f / "valid.embeddings.npy").write_bytes(b"1234"), "numbers that are said"),
+        (lambda f: (f / "valid.embeddings.npy").write_bytes(b"1234"), "4 bytes are not 50 x 20 numbers"),
         (
             lambda f: change(
                 f,
