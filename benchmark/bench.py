@@ -1,7 +1,8 @@
-"""How long the engines take on the same synthetic embeddings, and whether their numbers are equal.
+"""How long the engines take on the same embeddings, and whether their numbers are equal.
 
     python -m benchmark.bench esc10 --grid-points 2 --threads 1
     python -m benchmark.bench maestro --grid-points 1 --epochs 1
+    python -m benchmark.bench out/embeddings/<model>/<task>
 
 writes JSON to stdout: for each engine, run in a process of its own, seconds of wall and of CPU
 time and the peak of memory; for native also the share of its CPU time that is forward, backward
@@ -164,18 +165,24 @@ def _share_of_steps(profile: cProfile.Profile) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser("python -m benchmark.bench", description=__doc__)
-    parser.add_argument("size", choices=SIZES)
-    parser.add_argument("--dimensions", type=int, default=768, help="of an embedding")
+    parser.add_argument(
+        "what", help=f"synthetic embeddings of the size of {', '.join(SIZES)}; or a folder of real"
+    )
+    parser.add_argument("--dimensions", type=int, default=768, help="of synthetic embeddings")
     parser.add_argument("--grid", default="default")
     parser.add_argument("--grid-points", type=int, default=8)
-    parser.add_argument("--epochs", type=int, help="at most so many a training")
+    parser.add_argument("--epochs", type=int, help="at most so many, on synthetic embeddings")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engines", nargs="+", default=["kit", "native"])
     chosen = parser.parse_args(arguments)
     options = HearOptions(grid=chosen.grid, grid_points=chosen.grid_points, threads=chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "embeddings"
-        make_embeddings(path, chosen.size, chosen.dimensions, chosen.epochs)
+        path = Path(chosen.what)
+        if chosen.what in SIZES:
+            path = Path(folder) / "embeddings"
+            make_embeddings(path, chosen.what, chosen.dimensions, chosen.epochs)
+        elif not path.is_dir():
+            parser.error(f"{path} is neither a folder nor one of {', '.join(SIZES)}")
         results = measure(path, Path(folder), options, chosen.engines)
     report = {"measured": vars(chosen), **results, "machine": describe_machine()}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
