@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmark.errors import UserError
 from benchmark.head_stack import train_together
 from benchmark.head_training import train
 from benchmark.heads import draw_head
@@ -36,7 +36,29 @@ from benchmark.native_runs import KeptRuns, Run, set_stream, stream_text, write_
 from benchmark.store import disk_errors
 
 OnProgress = Callable[[float, str], None]
-SHUFFLED_SEEDS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Ways that are not the kit's; as it is made by default, it is the kit's.
+
+    Attributes
+    ----------
+    seed
+        Of weights, dropout and order.
+    shuffle
+        Shuffle the training rows in every epoch, which the kit means to do and does not.
+    device
+        Where heads are trained. Others than "cpu" give other last digits.
+    parallel_grid
+        Train all points of the grid at once and then all folds, each as it would be trained alone,
+        but with draws of its own: other numbers than the kit's, as another seed would give.
+    """
+
+    seed: int = SEED
+    shuffle: bool = False
+    device: str = "cpu"
+    parallel_grid: bool = False
 
 
 def evaluate_native(
@@ -44,11 +66,7 @@ def evaluate_native(
     work: Path,
     options: HearOptions,
     on_progress: OnProgress,
-    *,
-    seed: int = SEED,
-    shuffle: bool = False,
-    device: str = "cpu",
-    parallel_grid: bool = False,
+    variant: Variant | None = None,
 ) -> dict[str, Any]:
     """Scores of one folder of embeddings.
 
@@ -65,15 +83,8 @@ def evaluate_native(
         Of the protocol.
     on_progress
         Called with the part of the work that is done, 0 to 1, and with what is being done.
-    seed
-        Of weights, dropout and order; the kit's unless another is wanted.
-    shuffle
-        Shuffle the training rows in every epoch, which the kit means to do and does not.
-    device
-        Where heads are trained. Other devices than "cpu" give other last digits.
-    parallel_grid
-        Train all points of the grid at once and then all folds, each as it would be trained alone,
-        but with draws of its own: other numbers than the kit's, as another seed would give.
+    variant
+        Where the kit's ways are left; None for the kit's numbers.
 
     Returns
     -------
@@ -85,94 +96,20 @@ def evaluate_native(
     UserError
         If the embeddings are not complete or the task cannot be evaluated.
     """
+    variant = variant or Variant()
     work.mkdir(parents=True, exist_ok=True)
     with disk_errors(work), _threads(options.threads):
         task = read_embedded_task(embeddings)
         settings = {
             "options": options.that_change_scores(),
-            "seed": seed,
-            "shuffle": shuffle,
-            "device": device,
-            "parallel_grid": parallel_grid,
+            "variant": asdict(variant),
             "torch": torch.__version__,
             "embeddings": task.fingerprint(),
         }
-        evaluation = _Evaluation(task, KeptRuns(work, settings), options, on_progress)
-        evaluation.generator.manual_seed(seed)
-        evaluation.shuffle = shuffle
-        evaluation.device = torch.device(device)
-        evaluation.parallel = parallel_grid
+        evaluation = _Evaluation(task, KeptRuns(work, settings), options, variant, on_progress)
         scores = evaluation.scores()
         write_file(work / SCORES_FILE, json.dumps(scores, indent=4).encode())
     return scores
-
-
-def evaluate_seeds(
-    embeddings: Path,
-    work: Path,
-    options: HearOptions,
-    on_progress: OnProgress,
-    *,
-    seeds: Sequence[int] = SHUFFLED_SEEDS,
-    shuffle: bool = True,
-    device: str = "cpu",
-    parallel_grid: bool = False,
-) -> dict[str, Any]:
-    """Scores of one folder of embeddings from several seeds: the protocol ``hear-shuffled``.
-
-    Each seed goes through the whole protocol, search included, in ``work/seed-<seed>``; the points
-    of the grid are the same for all.
-
-    Parameters
-    ----------
-    seeds
-        One evaluation each.
-    embeddings, work, options, on_progress, shuffle, device, parallel_grid
-        See `evaluate_native`.
-
-    Returns
-    -------
-    dict
-        In the layout of `evaluate_native`, with a run ``seed <seed>`` for every seed, whose numbers
-        are means over folds; hparams and postprocessing by run. ``folds`` holds for every run what
-        `evaluate_native` returned.
-    """
-    if not seeds:
-        raise UserError("at least one seed is needed")
-    each: dict[str, dict[str, Any]] = {}
-    for number, seed in enumerate(seeds):
-        name = f"seed {seed}"
-
-        def on_part(part: float, what: str, number: int = number, name: str = name) -> None:
-            on_progress((number + part) / len(seeds), f"{name}, {what}")
-
-        each[name] = evaluate_native(
-            embeddings,
-            work / f"seed-{seed}",
-            options,
-            on_part,
-            seed=seed,
-            shuffle=shuffle,
-            device=device,
-            parallel_grid=parallel_grid,
-        )
-    runs = {name: _mean_over_folds(result) for name, result in each.items()}
-    results: dict[str, Any] = dict(runs)
-    if len(runs) > 1:
-        results["aggregated_scores"] = aggregate(runs)
-    results |= {key: {n: each[n][key] for n in each} for key in ("hparams", "postprocessing")}
-    results |= {key: each[name][key] for key in ("score_mode", "embedding_path")}
-    results["folds"] = each
-    write_file(work / SCORES_FILE, json.dumps(results, indent=4).encode())
-    return results
-
-
-def _mean_over_folds(result: Mapping[str, Any]) -> dict[str, float]:
-    folds = {
-        name: run for name, run in result.items() if isinstance(run, dict) and "test_score" in run
-    }
-    means = aggregate(folds)
-    return {name: means[f"{name}_mean"] for name in next(iter(folds.values()))}
 
 
 class _Job(NamedTuple):
@@ -185,7 +122,12 @@ class _Job(NamedTuple):
 
 class _Evaluation:
     def __init__(
-        self, task: EmbeddedTask, kept: KeptRuns, options: HearOptions, on_progress: OnProgress
+        self,
+        task: EmbeddedTask,
+        kept: KeptRuns,
+        options: HearOptions,
+        variant: Variant,
+        on_progress: OnProgress,
     ) -> None:
         self.task = task
         self.kept = kept
@@ -193,10 +135,9 @@ class _Evaluation:
         self.in_memory = options.in_memory
         self.judge = Judge(task)
         self.points = grid_points(options.grid, options.grid_points, task.metadata)
-        self.generator = torch.Generator()
-        self.shuffle = False
-        self.device = torch.device("cpu")
-        self.parallel = False
+        self.variant = variant
+        self.device = torch.device(variant.device)
+        self.generator = torch.Generator().manual_seed(variant.seed)
 
     @cached_property
     def rows(self) -> TaskRows:
@@ -235,7 +176,7 @@ class _Evaluation:
     def _runs(self, jobs: Sequence[_Job], kind: str, done: int, n_all: int) -> list[Run]:
         """Trainings one after the other, or all together; those that are kept as they are."""
         runs: list[Run] = []
-        groups = [jobs] if self.parallel and jobs else [[job] for job in jobs]
+        groups = [jobs] if self.variant.parallel_grid and jobs else [[job] for job in jobs]
         for group in groups:
             kept = [run for job in group if (run := self.kept.read(job.name))]
             if len(kept) < len(group):
@@ -270,7 +211,7 @@ class _Evaluation:
                     judges[0],
                     self.judge.maximize,
                     self.generator,
-                    shuffle=self.shuffle,
+                    shuffle=self.variant.shuffle,
                     on_epoch=on_epoch,
                 )
             ]
@@ -282,7 +223,7 @@ class _Evaluation:
                 judges,
                 self.judge.maximize,
                 self.generator,
-                shuffle=self.shuffle,
+                shuffle=self.variant.shuffle,
                 on_epoch=on_epoch,
             )
         stream = stream_text(self.generator)

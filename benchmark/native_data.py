@@ -192,6 +192,7 @@ def read_embedded_task(path: Path) -> EmbeddedTask:
     for key, known in (
         ("embedding_type", ("scene", "event")),
         ("prediction_type", ("multiclass", "multilabel")),
+        ("split_mode", ("trainvaltest", "new_split_kfold", "presplit_kfold")),
     ):
         if metadata[key] not in known:
             raise UserError(

@@ -26,7 +26,8 @@ from benchmark import native_data
 from benchmark.errors import UserError
 from benchmark.events import Frames, predicted_events
 from benchmark.hear_protocol import SCORES_FILE, HearOptions
-from benchmark.native import aggregate, evaluate_native, evaluate_seeds
+from benchmark.native import Variant, aggregate, evaluate_native
+from benchmark.shuffled import evaluate_shuffled
 
 ROOT = Path(__file__).resolve().parents[1]
 FASTER = HearOptions(grid="faster", grid_points=3, threads=1)
@@ -196,15 +197,17 @@ def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
 def test_shuffled_training_is_repeated_from_several_seeds(tmp_path: Path) -> None:
     folder = make_pitch(tmp_path / "embeddings")
     options = HearOptions(grid="faster", grid_points=2, threads=1)
-    result = evaluate_seeds(folder, tmp_path / "work", options, quiet, seeds=(7, 8))
-    again = evaluate_seeds(folder, tmp_path / "again", options, quiet, seeds=(7, 8))
+    result = evaluate_shuffled(folder, tmp_path / "work", options, quiet, seeds=(7, 8))
+    again = evaluate_shuffled(folder, tmp_path / "again", options, quiet, seeds=(7, 8))
     assert list(numbers(result)) == list(numbers(again))
     runs = [result["seed 7"], result["seed 8"]]
     assert runs[0]["test_loss"] != runs[1]["test_loss"]
     mean = result["aggregated_scores"]["test_score_mean"]
     assert mean == np.mean([run["test_score"] for run in runs])
-    in_order = evaluate_native(folder, tmp_path / "in-order", options, quiet, seed=7)
-    shuffled = evaluate_native(folder, tmp_path / "shuffled", options, quiet, seed=7, shuffle=True)
+    in_order = evaluate_native(folder, tmp_path / "in-order", options, quiet, Variant(seed=7))
+    shuffled = evaluate_native(
+        folder, tmp_path / "shuffled", options, quiet, Variant(7, shuffle=True)
+    )
     assert shuffled["test"]["test_loss"] == runs[0]["test_loss"] != in_order["test"]["test_loss"]
 
 
@@ -216,7 +219,7 @@ def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> No
             tmp_path / str(in_memory),
             HearOptions(grid="faster", grid_points=2, threads=1, in_memory=in_memory),
             quiet,
-            shuffle=True,
+            Variant(shuffle=True),
         )
         for in_memory in (True, False)
     ]
@@ -226,10 +229,10 @@ def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> No
 @pytest.mark.parametrize("make", [make_kfold, make_dcase])
 def test_a_parallel_grid_is_repeatable_and_close(tmp_path: Path, make: Any) -> None:
     folder, work = make(tmp_path / "embeddings"), tmp_path / "work"
-    together = evaluate_native(folder, work, FASTER, quiet, parallel_grid=True)
+    together = evaluate_native(folder, work, FASTER, quiet, Variant(parallel_grid=True))
     for run in list(work.glob("*.run.json"))[::2]:
         run.unlink()  # as if it had been killed while it wrote
-    again = evaluate_native(folder, work, FASTER, quiet, parallel_grid=True)
+    again = evaluate_native(folder, work, FASTER, quiet, Variant(parallel_grid=True))
     assert list(numbers(again)) == list(numbers(together))
     alone = evaluate_native(folder, tmp_path / "alone", FASTER, quiet)
     assert set(dict(numbers(together))) == set(dict(numbers(alone)))
@@ -314,8 +317,12 @@ def spoil_with_labels(folder: Path) -> None:
         (spoil_with_labels, "'moo' is not in the vocabulary"),
         (lambda f: change(f, "task_metadata.json", evaluation=["map"]), "mean 'mAP'"),
         (lambda f: change(f, "task_metadata.json", prediction_type="multiclass"), "row .* labels"),
+        (lambda f: change(f, "task_metadata.json", split_mode="random"), "split_mode is 'random'"),
         (lambda f: (f / "valid.json").unlink(), "valid.json"),
-        (lambda f: (f / "valid.embeddings.npy").write_bytes(b"1234"), "4 bytes are not 50 x 20 numbers"),
+        (
+            lambda f: (f / "valid.embeddings.npy").write_bytes(b"1234"),
+            "4 bytes are not 50 x 20 numbers",
+        ),
         (
             lambda f: change(
                 f,
