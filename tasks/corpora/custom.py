@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpus import Clip, Corpus, Event, Label
-from ..entries import DCASE_PARAMS, SCENE_SCORES
+from ..entry import DCASE_PARAMS, SCENE_SCORES
 from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
 from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
 from ..splits import fold_names

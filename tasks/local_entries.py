@@ -1,0 +1,193 @@
+"""Tasks of corpora that lie beside a checkout, and the demo tasks that need none."""
+
+from __future__ import annotations
+
+from .entry import (
+    DCASE_PARAMS,
+    FOLDS_UNCAPPED,
+    MAESTRO_PARAMS,
+    SCENE_SCORES,
+    SPLITS_UNCAPPED,
+    TaskEntry,
+)
+
+LOCAL_ENTRIES = (
+    TaskEntry(
+        domain="environment",
+        title="environmental sounds, 10 classes, 400 clips of 5 s",
+        config={
+            "task_name": "esc10",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "sample_duration": 5,
+            "split_mode": "presplit_kfold",
+            "nfolds": 5,
+            "evaluation": SCENE_SCORES,
+            "default_mode": "full",
+        },
+        modes=FOLDS_UNCAPPED,
+        corpus="esc10",
+        source="https://github.com/karolpiczak/ESC-10/tree/553c8f1743b9dba6b282e1323c3ca8fa76923448",
+        licence="CC BY 3.0 (clips CC0, CC BY 3.0, CC Sampling+)",
+        citation="K. J. Piczak: ESC: Dataset for Environmental Sound Classification, ACM MM 2015",
+    ),
+    # Corpora without a module of their own: `prepare custom` could make them with these options.
+    TaskEntry(
+        domain="environment",
+        title="sound events, 7 classes, 32 soundscapes of 60 s",
+        config={
+            "task_name": "soundscapes",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 60,
+            "evaluation": ["event_onset_200ms_fms", "segment_1s_er"],
+            "evaluation_params": DCASE_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+        corpus="custom",
+        options={"labels": "{split}.json", "audio": "{split}/{file}"},
+        source="made from ESC-10",
+        licence="CC0, CC BY 3.0, CC Sampling+ (by clip)",
+    ),
+    TaskEntry(
+        domain="music",
+        title="piano notes with onsets and offsets, 60 excerpts of 10 s",
+        config={
+            "task_name": "piano_midi",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 10,
+            "evaluation": ["event_onset_50ms_fms", "event_onset_offset_50ms_20perc_fms"],
+            "use_scoring_for_early_stopping": False,
+            "evaluation_params": MAESTRO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+        corpus="custom",
+        options={"labels": "{split}.json", "audio": "audio/{file}"},
+        source="http://www.piano-midi.de, rendered with FluidR3 GM",
+        licence="CC BY-SA 3.0 DE",
+        citation="B. Krueger: Classical Piano MIDI Page",
+    ),
+    TaskEntry(
+        domain="music",
+        title="pitch of single notes, 88 classes, 1,164 notes of 14 instruments",
+        config={
+            "task_name": "pitch",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "split_mode": "trainvaltest",
+            "sample_duration": 4,
+            "evaluation": ["pitch_acc", "chroma_acc"],
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+        corpus="custom",
+        options={
+            "labels": "{split}/examples.json",
+            "audio": "{split}/audio/{file}.flac",
+            "label": "pitch",
+            "label_range": (21, 108),
+        },
+        source="rendered with FluidR3 GM, in the layout of NSynth",
+        licence="MIT",
+    ),
+)
+
+# These tasks have one batch an epoch: the 10 epochs of the kit's quick grids teach nothing, and the
+# 500 of its default grid take minutes.
+DEMO_PARAMS = {"task_specific_param_grid": {"max_epochs": [150], "check_val_every_n_epoch": [10]}}
+
+# Synthesised by `tasks.demo`; small, so that the whole benchmark takes minutes.
+DEMO_ENTRIES = (
+    TaskEntry(
+        domain="speech",
+        title="spoken-like digits, 10 classes, 150 words of 0.5 s",
+        config={
+            "task_name": "demo_digits",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "split_mode": "new_split_kfold",
+            "nfolds": 3,
+            "sample_duration": 0.5,
+            "evaluation": ["top1_acc"],
+            "evaluation_params": DEMO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=FOLDS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="environment",
+        title="one to three of six sources of sound, 150 scenes of 0.8 s",
+        config={
+            "task_name": "demo_environment",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 0.8,
+            "evaluation": ["mAP", "aucroc"],
+            "evaluation_params": DEMO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="environment",
+        title="sound events, 6 classes, 9 soundscapes of 8 s, as DCASE 2016 task 2",
+        config={
+            "task_name": "demo_events",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "trainvaltest",
+            "sample_duration": 8,
+            "evaluation": ["event_onset_200ms_fms", "segment_1s_er"],
+            "evaluation_params": DEMO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="music",
+        title="pitch of single notes, two octaves, 144 notes of 0.5 s",
+        config={
+            "task_name": "demo_pitch",
+            "version": "v1",
+            "embedding_type": "scene",
+            "prediction_type": "multiclass",
+            "split_mode": "trainvaltest",
+            "sample_duration": 0.5,
+            "evaluation": ["pitch_acc", "chroma_acc"],
+            "evaluation_params": DEMO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=SPLITS_UNCAPPED,
+    ),
+    TaskEntry(
+        domain="music",
+        title="notes with onsets and offsets, 13 pitches, 9 melodies of 8 s, as MAESTRO",
+        config={
+            "task_name": "demo_notes",
+            "version": "v1",
+            "embedding_type": "event",
+            "prediction_type": "multilabel",
+            "split_mode": "new_split_kfold",
+            "nfolds": 3,
+            "sample_duration": 8,
+            "evaluation": ["event_onset_50ms_fms", "event_onset_offset_50ms_20perc_fms"],
+            "use_scoring_for_early_stopping": False,
+            "evaluation_params": MAESTRO_PARAMS,
+            "default_mode": "full",
+        },
+        modes=FOLDS_UNCAPPED,
+    ),
+)
