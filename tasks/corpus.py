@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from . import splits
 from .audio import Samples
 from .folder import TRAINVALTEST, TaskError
@@ -171,18 +173,21 @@ def _entries(
     clips: Mapping[str, Clip], seconds: float | None, is_event: bool
 ) -> dict[str, list[Any]]:
     """Labels or events of every file, in the order hear-preprocess leaves them in."""
-    rows = sorted(
-        (stem, (label.start, label.end, label.label) if isinstance(label, Event) else label)
-        for stem, clip in clips.items()
-        for label in clip.labels
-    )
-    entries: dict[str, list[Any]] = {stem: [] for stem in clips}
     end_of_clip = float("inf") if seconds is None else seconds * 1000.0
-    for i in splits.row_order(len(rows)):
-        stem, row = rows[i]
-        if not is_event:
-            entries[stem].append(row)
-        elif row[0] < end_of_clip:
-            start, end, label = row
-            entries[stem].append({"label": label, "start": start, "end": min(end, end_of_clip)})
+    # Rows are shuffled over the whole corpus: where each row of the sorted corpus goes.
+    place = np.argsort(splits.row_order(sum(len(clip.labels) for clip in clips.values())))
+    entries: dict[str, list[Any]] = {}
+    first = 0
+    for stem in sorted(clips):
+        rows = sorted(
+            (label.start, label.end, label.label) if isinstance(label, Event) else label
+            for label in clips[stem].labels
+        )
+        shuffled = [rows[i] for i in np.argsort(place[first : first + len(rows)])]
+        first += len(rows)
+        entries[stem] = [
+            {"label": row[2], "start": row[0], "end": min(row[1], end_of_clip)} if is_event else row
+            for row in shuffled
+            if not is_event or row[0] < end_of_clip
+        ]
     return entries
