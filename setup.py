@@ -9,6 +9,7 @@ PACKAGES = ("hear_plugins", "benchmark", "tasks", "results")
 EXTRAS = {
     "opensmile": ["opensmile>=2.4"],
     "formats": ["av>=12"],
+    "midi": ["pretty_midi>=0.2.9"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",

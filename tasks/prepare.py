@@ -10,15 +10,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import socket
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,9 +25,9 @@ from .audio import audio_rate, fit, quantise, read_audio, resample, write_wav
 from .corpus import Clip, Corpus, arrange
 from .entries import ENTRIES, find_entry
 from .folder import TaskError, folder_name, near_names, read_task, write_task
+from .parallel import in_parallel
 
 DEFAULT_RATE = 16000
-MAX_WORKERS = 16
 
 Progress = Callable[[int, int], None]
 
@@ -80,6 +76,13 @@ def prepare(
     TaskError
         Anything wrong with a name, an option, the corpus or one of its files.
     """
+    corpus = read_corpus(name, source, mode=mode, **options)
+    hz: Sequence[int] = _convert(rates or (), Sequence[int], "rates")
+    return build_task(corpus, tasks_dir, hz, _convert(workers, int, "workers"), on_progress)
+
+
+def read_corpus(name: str, /, source: Path | str, *, mode: str = "", **options: Any) -> Corpus:
+    """The clips of a corpus, their labels and splits, without their sound; as for `prepare`."""
     source = Path(source)
     if not source.is_dir():
         raise TaskError(f"{source}: no such folder; expected the corpus of {name}")
@@ -89,13 +92,11 @@ def prepare(
         if "name" not in values:
             raise TaskError("custom needs the option name, the name of the new task")
         corpus: Corpus = _module("custom").make(source, **values)
-    else:
-        entry = find_entry(name)
-        config, mode = entry.mode_config(mode)
-        clips = _module(entry.corpus).read(source, config, mode, **{**entry.options, **values})
-        corpus = Corpus(config, mode, clips)
-    hz: Sequence[int] = _convert(rates or (), Sequence[int], "rates")
-    return build_task(corpus, tasks_dir, hz, _convert(workers, int, "workers"), on_progress)
+        return corpus
+    entry = find_entry(name)
+    config, mode = entry.mode_config(mode)
+    clips = _module(entry.corpus).read(source, config, mode, **{**entry.options, **values})
+    return Corpus(config, mode, clips, entry.every_label)
 
 
 def option_types(name: str) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def build_task(
             for split in metadata["splits"]:
                 (partial_path / str(rate) / split).mkdir(parents=True)
         make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
-        for done, _ in enumerate(_parallel(make, list(clips.items()), workers), start=1):
+        for done, _ in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
             if on_progress:
                 on_progress(done, len(clips))
         read_task(partial_path)
@@ -161,34 +162,6 @@ def _make_clip(
         audio = fit(audio, round(seconds * own_rate))
     for rate in rates:
         write_wav(folder / str(rate) / name, resample(audio, own_rate, rate), rate)
-
-
-def _parallel(function: Callable[[Any], None], jobs: Sequence[Any], workers: int) -> Iterator[None]:
-    """Results as they come, in order; the first error ends it."""
-    workers = min(workers or _cores(), MAX_WORKERS, len(jobs))
-    if workers <= 1:
-        yield from map(function, jobs)
-        return
-    chunk = max(1, min(32, len(jobs) // (4 * workers)))
-    # Only the parent answers Ctrl-C; it then ends the others.
-    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=_IGNORE_INTERRUPT)
-    try:
-        yield from pool.map(function, jobs, chunksize=chunk)
-    except BrokenProcessPool:
-        raise TaskError(
-            "a worker process ended abruptly (out of memory?); try fewer workers"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_IGNORE_INTERRUPT = (signal.SIGINT, signal.SIG_IGN)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return multiprocessing.cpu_count()
 
 
 def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:

@@ -322,21 +322,21 @@ def test_every_entry_is_whole() -> None:
 def test_spoken_digit_as_hear_has_it(tmp_path: Path) -> None:
     names = [f"{digit}_theo_{take}.wav" for digit in range(10) for take in range(10)]
     source = tmp_path / "fsdd"
-    for name in names:
+    for name in [*names, "3_lucas_0.wav"]:  # who is not in the version that HEAR has
         _audio(source / "recordings" / name, 0.1)
-    with pytest.raises(TaskError, match=r"hear_names.csv: missing; .* mode all"):
-        prepare("spoken_digit", source, tmp_path / "tasks")
-    rows = (f"tfds_id_{i}.wav,{name}" for i, name in enumerate(names[:99]))
-    (source / "hear_names.csv").write_text("\n".join(["hear_file,fsdd_file", *rows]))
     task = read_task(prepare("spoken_digit", source, tmp_path / "tasks"))
     assert task.path.name == "spoken_digit-1.0.9-full"
-    assert sum(_split_sizes(task.path)) == 99
-    name, labels = next(iter(task.items("fold00").items()))
-    assert labels == [int(name[len("tfds_id_") : -len(".wav")]) // 10]
+    assert sum(_split_sizes(task.path)) == 100
+    name = min(task.items("fold00"))
+    assert name.startswith("tfds_id_spoken-digit-train-tfrecord-00000-of-00001-")
     assert len(read_audio(task.audio_path("fold00", name, 16000))[0]) == 8960
     everything = prepare("spoken_digit", source, tmp_path / "tasks", mode="all")
     assert everything.name == "spoken_digit-1.0.10-all"
-    assert sum(_split_sizes(everything)) == 100
+    assert sum(_split_sizes(everything)) == 101
+    assert "3_lucas_0.wav" in {n for s in task.splits for n in read_task(everything).items(s)}
+    _audio(source / "recordings" / "three_theo_1.wav")
+    with pytest.raises(TaskError, match=r"three_theo_1.wav: expected <digit>_<speaker>_<take>"):
+        prepare("spoken_digit", source, tmp_path / "tasks")
 
 
 def test_esc10_keeps_its_folds(tmp_path: Path) -> None:
