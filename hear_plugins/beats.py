@@ -14,8 +14,10 @@ Timestamps    mean over the 8 tokens of a column of patches, centred on the 175 
               every 40 ms from 7.5 ms: four passes over the spectrogram, shifted and interleaved
 
 Options of `load_model`
-    hop_ms=40              160: one pass, from 87.5 ms; 80, 40, 20, 10: more passes
+    hop_ms=40              160: one pass, from 87.5 ms; 80, 20, 10: fewer or more passes
     side_by_side=False     True: the 8 tokens of a column beside each other, 6144 values
+    upstream_quirks=False  True: the columns that the original sees, every 160 ms and without what
+                           does not fill one at the end
     random_weights         seed, for tests and timing
 
 Differences from the original
@@ -27,59 +29,25 @@ Differences from the original
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import checkpoints
-from .frontends import KaldiFbank
-from .hear import check_audio, encode_in_parts, pad_to, shifted_passes
-from .networks.beats import PATCH, PUBLISHED, Beats, Config
+from .hear import check_audio
+from .networks.beats import PUBLISHED, Beats, Config
+from .networks.fbank_columns import ColumnModel
 from .weights import load_configured, load_network, load_strict, wrong_model
-
-FRONTEND = KaldiFbank()
-FULL_SCALE = 32768
-MEAN, STD = 15.41663, 2 * 6.55582
-ROWS = FRONTEND.n_mels // PATCH
-
-
-class BeatsModel(nn.Module):
-    """What `load_model` returns: the network and its settings."""
-
-    sample_rate = FRONTEND.sample_rate
-
-    def __init__(self, network: Beats, hop_ms: int, side_by_side: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.hop_ms = hop_ms
-        self.side_by_side = side_by_side
-        size = network.config.encoder_embed_dim * (ROWS if side_by_side else 1)
-        self.scene_embedding_size = self.timestamp_embedding_size = size
-        self.provenance: dict[str, Any] = {}
-
-    def spectrogram(self, audio: Tensor) -> Tensor:
-        """(n_sounds, n_samples) -> standardised filterbank (n_sounds, 128, at least 16 frames)."""
-        fbank = FRONTEND(FULL_SCALE * pad_to(audio, FRONTEND.samples(PATCH)))
-        return fbank.sub_(MEAN).div_(STD).transpose(1, 2)
-
-    def columns(self, spectrogram: Tensor) -> Tensor:
-        """(n_sounds, 128, frames) -> (n_sounds, frames // 16, embedding size)."""
-        return encode_in_parts(self.encode, spectrogram, PATCH)
-
-    def encode(self, spectrogram: Tensor) -> Tensor:
-        """The same in one pass."""
-        tokens = self.network(spectrogram)
-        return tokens.flatten(2) if self.side_by_side else tokens.mean(2)
 
 
 def load_model(
     model_file_path: str = "",
     *,
-    hop_ms: int = 40,
+    hop_ms: int | None = None,
     side_by_side: bool = False,
+    upstream_quirks: bool = False,
     random_weights: int | None = None,
-) -> BeatsModel:
+) -> ColumnModel:
     """Load BEATs; the options are on the module's card.
 
     Raises
@@ -89,8 +57,6 @@ def load_model(
     hear_plugins.weights.WeightsError
         The weights are missing, damaged, or another model's.
     """
-    if hop_ms not in (160, 80, 40, 20, 10):
-        raise ValueError(f"hop_ms={hop_ms!r}; expected 160, 80, 40, 20 or 10")
     network, provenance = load_network(
         model_file_path,
         checkpoints.BEATS[0],
@@ -98,7 +64,7 @@ def load_model(
         _load_file,
         lambda: Beats(PUBLISHED),
     )
-    model = BeatsModel(network, hop_ms, bool(side_by_side))
+    model = ColumnModel(network, hop_ms, side_by_side, upstream_quirks)
     model.provenance = provenance
     return model.eval()
 
@@ -114,7 +80,7 @@ def _load_file(path: Path) -> Beats:
 
 
 @torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: BeatsModel) -> Tensor:
+def get_scene_embeddings(audio: Tensor, model: ColumnModel) -> Tensor:
     """One embedding a sound.
 
     Parameters
@@ -131,11 +97,11 @@ def get_scene_embeddings(audio: Tensor, model: BeatsModel) -> Tensor:
     ValueError
         As `hear.check_audio`.
     """
-    return model.columns(model.spectrogram(check_audio(audio, model))).mean(1)
+    return model.scenes(check_audio(audio, model))
 
 
 @torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: BeatsModel) -> tuple[Tensor, Tensor]:
+def get_timestamp_embeddings(audio: Tensor, model: ColumnModel) -> tuple[Tensor, Tensor]:
     """Embeddings every `hop_ms`, centred on their timestamps.
 
     Parameters
@@ -153,9 +119,4 @@ def get_timestamp_embeddings(audio: Tensor, model: BeatsModel) -> tuple[Tensor, 
     ValueError
         As `hear.check_audio`.
     """
-    audio = check_audio(audio, model)
-    spectrogram = model.spectrogram(audio)
-    # One pass holds the columns that the original sees, and no padding.
-    count = spectrogram.shape[-1] // PATCH if model.hop_ms == 160 else None
-    end_ms = 1000 * audio.shape[-1] / model.sample_rate
-    return shifted_passes(model.columns, spectrogram, end_ms, model.hop_ms, count=count)
+    return model.timestamps(check_audio(audio, model))

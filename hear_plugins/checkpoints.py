@@ -21,6 +21,7 @@ class Checkpoint:
     size : bytes; sha256, git_blob : lower-case hexadecimal digests
     licence : of the weights; source : repository and commit; note : what a user should know
     by_hand : `url` is a page where a person gets the file; it is never downloaded
+    member : `url` is a zip archive, of which this member is the file
     """
 
     module: str
@@ -34,6 +35,7 @@ class Checkpoint:
     source: str
     note: str = ""
     by_hand: bool = False
+    member: str = ""
 
 
 _NTT = "NTT Software License Agreement for Evaluation (internal evaluation only, no redistribution)"
@@ -162,6 +164,36 @@ BEATS: tuple[Checkpoint, ...] = (
     _beats("iter3_plus_finetuned_cpt2", f"{_TUNED}_cpt2.pt", "AqeByhGUtINrgcpj8ujXH1YUtxooEg"),
 )
 
+
+def _mae_ast(variant: str, file: str) -> Checkpoint:
+    url = f"https://www.cs.utexas.edu/~harwath/model_checkpoints/mae_ast/{file}"
+    licence = "none stated (the repository has no licence file)"
+    source = "AlanBaade/MAE-AST-Public@287574d5454399658b1e24268187e9d23b3f4012"
+    note = "no digest is published"
+    return Checkpoint("mae_ast", variant, file, url, None, None, None, licence, source, note)
+
+
+MAE_AST: tuple[Checkpoint, ...] = (
+    _mae_ast("patch", "chunk_patch_75_12LayerEncoder.pt"),
+    _mae_ast("frame", "random_frame_75_12LayerEncoder.pt"),
+)
+
+_M2D = "nttcslab/m2d@f0c4128d4e89b1ab4e303f03141067b34aadf128"
+
+
+def _m2d(variant: str, name: str) -> Checkpoint:
+    url = f"https://github.com/nttcslab/m2d/releases/download/v0.1.0/{name}.zip"
+    note = f"checkpoint-300.pth in {name}.zip; no digest is published"
+    member = f"{name}/checkpoint-300.pth"
+    file = f"{name}-checkpoint-300.pth"
+    return Checkpoint("m2d", variant, file, url, None, None, None, _NTT, _M2D, note, member=member)
+
+
+M2D: tuple[Checkpoint, ...] = (
+    _m2d("mask_ratio_0.7", "m2d_vit_base-80x608p16x16-221006-mr7_enconly"),
+    _m2d("mask_ratio_0.7_full", "m2d_vit_base-80x608p16x16-221006-mr7"),
+)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -170,6 +202,8 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *ATST_FRAME,
     *ATST_CLIP,
     *BEATS,
+    *MAE_AST,
+    *M2D,
 )
 
 _MARKS = (
@@ -179,6 +213,8 @@ _MARKS = (
     ("model.teacher.encoder.cls_token", "atst_clip"),
     ("module.backbone.cls_token", "atst_clip"),
     ("encoder.pos_conv.0.weight_g", "beats"),
+    ("final_proj_reconstruction.weight", "mae_ast"),
+    ("norm_stats", "m2d"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
 )
 

@@ -15,11 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .fbank_columns import FRONTEND, FbankTransformer
 from .linear import linear
 from .post_norm import Attention, Encoder
 from .vit import cut
 
 PATCH = 16  # frames, and mels
+MEAN, STD = 15.41663, 2 * 6.55582
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,16 @@ _REQUIRED = {
 PUBLISHED = Config(deep_norm=True, max_distance=800)
 
 
-class Beats(nn.Module):
-    """Standardised spectrogram -> tokens."""
+class Beats(FbankTransformer):
+    """The encoder with its patches, without a classifier."""
+
+    frames, rows = PATCH, FRONTEND.n_mels // PATCH
+    scale = 32768.0
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.width = config.encoder_embed_dim
         width, heads = config.encoder_embed_dim, config.encoder_attention_heads
         self.patch_embedding = nn.Conv2d(1, config.embed_dim, PATCH, bias=config.conv_bias)
         self.layer_norm = nn.LayerNorm(config.embed_dim)
@@ -91,6 +97,9 @@ class Beats(nn.Module):
         self.encoder = Encoder(attentions, width, config.encoder_ffn_embed_dim, residual)
         positions = PositionalConv(width, config.conv_pos, config.conv_pos_groups)
         self.encoder.add_module("pos_conv", nn.Sequential(positions))
+
+    def standardise(self, fbank: Tensor) -> Tensor:
+        return (fbank - MEAN) / STD
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(n, mels, frames) -> (n, columns, rows, width)."""
