@@ -18,7 +18,7 @@ def fixture(layout: Layout) -> dict[str, Tensor]:
 
 def empty(layout: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Zeros that take no space, in memory or in a file."""
-    return {name: torch.zeros(1).expand(shape) for name, shape in layout.items()}
+    return {name: torch.zeros(()).expand(shape) for name, shape in layout.items()}
 
 
 def _atst(prefix: str, norm: str, width: int) -> Layout:
@@ -53,3 +53,121 @@ def atst_frame(width: int = 768) -> Layout:
 def atst_clip(width: int = 768, prefix: str = "module.backbone.") -> Layout:
     """Under "teacher" (base), or "state_dict" with the prefix "model.teacher.encoder." (small)."""
     return {prefix + "cls_token": (1, 1, width), **_atst(prefix, "norm", width)}
+
+
+def _fairseq_layers(prefix: str, count: int, extra: Layout) -> Layout:
+    """Post-norm layers of 768 with separate projections, and what else attention has."""
+    found: Layout = {}
+    for i in range(count):
+        layer = f"{prefix}.layers.{i}."
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            found[f"{layer}self_attn.{name}.weight"] = (768, 768)
+            found[f"{layer}self_attn.{name}.bias"] = (768,)
+        for name in ("self_attn_layer_norm", "final_layer_norm"):
+            found |= {f"{layer}{name}.weight": (768,), f"{layer}{name}.bias": (768,)}
+        found |= {f"{layer}fc1.weight": (3072, 768), f"{layer}fc1.bias": (3072,)}
+        found |= {f"{layer}fc2.weight": (768, 3072), f"{layer}fc2.bias": (768,)}
+        found |= {f"{layer}self_attn.{name}": shape for name, shape in extra.items()}
+    return found | {f"{prefix}.layer_norm.weight": (768,), f"{prefix}.layer_norm.bias": (768,)}
+
+
+BEATS_CFG = {
+    "encoder_layers": 12,
+    "encoder_embed_dim": 768,
+    "encoder_ffn_embed_dim": 3072,
+    "encoder_attention_heads": 12,
+    "activation_fn": "gelu",
+    "encoder_layerdrop": 0.05,
+    "layer_norm_first": False,
+    "conv_bias": False,
+    "conv_pos": 128,
+    "conv_pos_groups": 16,
+    "relative_position_embedding": True,
+    "num_buckets": 320,
+    "max_distance": 800,
+    "gru_rel_pos": True,
+    "deep_norm": True,
+    "input_patch_size": 16,
+    "layer_wise_gradient_decay_ratio": 0.6,
+    "embed_dim": 512,
+    "finetuned_model": False,
+}
+"""The configuration that lies beside the tensors of BEATs, as "cfg"."""
+
+
+def beats() -> Layout:
+    """Under "model"."""
+    gated: Layout = {
+        "grep_a": (1, 12, 1, 1),
+        "grep_linear.weight": (8, 64),
+        "grep_linear.bias": (8,),
+        "relative_attention_bias.weight": (320, 12),
+    }
+    return {
+        "patch_embedding.weight": (512, 1, 16, 16),
+        "layer_norm.weight": (512,),
+        "layer_norm.bias": (512,),
+        "post_extract_proj.weight": (768, 512),
+        "post_extract_proj.bias": (768,),
+        "encoder.pos_conv.0.bias": (768,),
+        "encoder.pos_conv.0.weight_g": (1, 1, 128),
+        "encoder.pos_conv.0.weight_v": (768, 48, 128),
+        **_fairseq_layers("encoder", 12, gated),
+    }
+
+
+def mae_ast_cfg(frames: int, mels: int) -> dict[str, dict[str, object]]:
+    """The configuration that lies beside the tensors of MAE-AST, as "cfg"."""
+    model: dict[str, object] = {
+        "encoder_layers": 12,
+        "encoder_embed_dim": 768,
+        "encoder_attention_heads": 12,
+        "activation_fn": "gelu",
+        "layer_norm_first": False,
+        "enc_sine_pos": True,
+        "enc_conv_pos": False,
+        "max_token_length": 48000,
+    }
+    for what in ("size", "stride"):
+        model |= {f"ast_kernel_{what}_time": frames, f"ast_kernel_{what}_chan": mels}
+    return {"model": model, "task": {"feature_dim": 128, "mask_type": "random_mask"}}
+
+
+def mae_ast() -> Layout:
+    """Under "model", the same for both kinds; without the tables of positions."""
+    found: Layout = {
+        "encoder_mask_emb": (768,),
+        "decoder_mask_emb": (768,),
+        "post_extract_proj.weight": (768, 256),
+        "post_extract_proj.bias": (768,),
+        "layer_norm.weight": (128,),
+        "layer_norm.bias": (128,),
+        "batch_norm.running_mean": (1,),
+        "batch_norm.running_var": (1,),
+        "batch_norm.num_batches_tracked": (),
+        **_fairseq_layers("encoder", 12, {}),
+        **_fairseq_layers("decoder", 2, {}),
+    }
+    for name in ("reconstruction", "classification"):
+        found |= {f"final_proj_{name}.weight": (256, 768), f"final_proj_{name}.bias": (256,)}
+    return found
+
+
+def vit_columns(columns: int = 38, encoder: str = "", patch: tuple[int, int] = (16, 16)) -> Layout:
+    """The state dict of M2D, and with `encoder` before the names of its layers that of MATPAC."""
+    per_block: Layout = {
+        "norm1": (768,),
+        "attn.qkv": (2304, 768),
+        "attn.proj": (768, 768),
+        "norm2": (768,),
+        "mlp.fc1": (3072, 768),
+        "mlp.fc2": (768, 3072),
+    }
+    layers: Layout = {"patch_embed.proj": (768, 1, *patch), f"{encoder}norm": (768,)}
+    for i in range(12):
+        for name, shape in per_block.items():
+            layers[f"{encoder}blocks.{i}.{name}"] = shape
+    found: Layout = {"cls_token": (1, 1, 768), "pos_embed": (1, 1 + 80 // patch[0] * columns, 768)}
+    for name, shape in layers.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found

@@ -39,6 +39,27 @@ FILES = {  # by their pack in ../shared/parity
         lambda tensors: {"teacher": tensors},
         "module.backbone.blocks.11.mlp.fc2.bias",
     ),
+    "beats": File(
+        "beats",
+        layouts.beats(),
+        lambda tensors: {"cfg": layouts.BEATS_CFG, "model": tensors},
+        "encoder.layers.5.self_attn.grep_linear.weight",
+    ),
+    "mae_ast_patch": File(
+        "mae_ast",
+        layouts.mae_ast(),
+        lambda tensors: {"cfg": layouts.mae_ast_cfg(16, 16), "model": tensors},
+        "encoder.layers.11.self_attn.out_proj.bias",
+    ),
+    "mae_ast_frame": File(
+        "mae_ast",
+        layouts.mae_ast(),
+        lambda tensors: {"cfg": layouts.mae_ast_cfg(2, 128), "model": tensors},
+        "post_extract_proj.weight",
+    ),
+    "m2d": File(
+        "m2d", layouts.vit_columns(), lambda tensors: {"model": tensors}, "blocks.7.mlp.fc1.weight"
+    ),
 }
 
 
