@@ -40,6 +40,8 @@ class Clip:
         The split it belongs to; empty where splits are drawn.
     group
         Clips of one group stay in one split; empty: the clip is alone.
+    known
+        Labels that are known to be there or not to be there; None: all.
     """
 
     source: Path | tuple[Samples, int]
@@ -47,6 +49,7 @@ class Clip:
     labels: tuple[Label | Event, ...]
     split: str = ""
     group: str = ""
+    known: tuple[Label, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 A folder ``<task_name>-<version>-<mode>/`` holds ``task_metadata.json``, ``labelvocabulary.csv``,
 one ``<split>.json`` per split, and 16-bit mono WAV files under ``<rate>/<split>/``. Rates that were
 made here from another rate carry a ``resampled.json`` (see `tasks.audio`), so that they are never
-taken for a source.
+taken for a source. Where labels are known in part, ``<split>_known_labels.json`` lists, for every
+file, those that were looked for; a label that is not in it may be there or not.
 """
 
 from __future__ import annotations
@@ -102,6 +103,14 @@ class TaskFolder:
         items: dict[str, list[Any]] = _read_json(self.path / f"{split}.json")
         return items
 
+    def known_labels(self, split: str) -> dict[str, list[Any]] | None:
+        """For every file the labels known to be there or not, or None where all are."""
+        path = self.path / known_labels_file(split)
+        if not path.exists():
+            return None
+        known: dict[str, list[Any]] = _read_json(path)
+        return known
+
     def rates(self) -> tuple[int, ...]:
         """Sample rates (Hz) that have a folder, ascending."""
         return tuple(
@@ -130,7 +139,12 @@ class TaskFolder:
         """
         rate = self.best_rate()
         digest = hashlib.sha256(str(rate).encode())
-        for name in (METADATA_FILE, VOCABULARY_FILE, *(f"{split}.json" for split in self.splits)):
+        partial = (known_labels_file(split) for split in self.splits)
+        for name in (
+            *(METADATA_FILE, VOCABULARY_FILE),
+            *(f"{split}.json" for split in self.splits),
+            *(name for name in partial if (self.path / name).exists()),
+        ):
             content = (self.path / name).read_bytes()
             digest.update(f"\n{name} {len(content)}\n".encode() + content)
         for split in self.splits:
@@ -166,6 +180,7 @@ def read_task(path: Path | str) -> TaskFolder:
     for split in task.splits:
         items = _read_json(path / f"{split}.json")
         _check_items(task, path / f"{split}.json", items)
+        _check_known(task, split, items)
         folder = path / str(rate) / split
         missing = set(items) - (
             {file.name for file in folder.iterdir()} if folder.is_dir() else set()
@@ -233,10 +248,16 @@ def folder_name(metadata: Mapping[str, Any]) -> str:
     return f"{metadata['task_name']}-{metadata['version']}-{metadata['mode']}"
 
 
+def known_labels_file(split: str) -> str:
+    """Name of the file that tells which labels of a split are known."""
+    return f"{split}_known_labels.json"
+
+
 def write_task(
     path: Path | str,
     metadata: Mapping[str, Any],
     items: Mapping[str, Mapping[str, Sequence[Any]]],
+    known: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
 ) -> None:
     """Write the JSON and CSV files of a task folder, byte for byte as hear-preprocess does.
 
@@ -248,6 +269,8 @@ def write_task(
         ``task_metadata.json``, its keys in their order.
     items
         For each split of the metadata: labels (scene) or events of every file.
+    known
+        Likewise, the labels that are known of every file, where not all are.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -256,6 +279,8 @@ def write_task(
         for entries in items[split].values():
             labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
         _write_json(path / f"{split}.json", dict(sorted(items[split].items())))
+        if known is not None:
+            _write_json(path / known_labels_file(split), dict(sorted(known[split].items())))
     with (path / VOCABULARY_FILE).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("idx", "label"))
@@ -382,6 +407,20 @@ def _check_items(task: TaskFolder, path: Path, items: Any) -> None:
                     f"{where}: label {label!r} is not in {VOCABULARY_FILE}"
                     f"{near_names(str(label), vocabulary)}"
                 )
+
+
+def _check_known(task: TaskFolder, split: str, items: Mapping[str, Any]) -> None:
+    known = task.known_labels(split)
+    if known is None:
+        return
+    path = task.path / known_labels_file(split)
+    if not isinstance(known, dict) or known.keys() != items.keys():
+        raise TaskError(f"{path}: its files are not those of {split}.json")
+    for filename, labels in known.items():
+        if not isinstance(labels, list) or not {str(label) for label in labels} <= set(task.labels):
+            raise TaskError(f"{path}: {filename}: labels {labels!r} are not in {VOCABULARY_FILE}")
+        if not set(items[filename]) <= set(labels):
+            raise TaskError(f"{path}: {filename}: {items[filename]!r} are there but not known")
 
 
 def _check_event(where: str, event: Any) -> None:

@@ -136,7 +136,7 @@ def build_task(
     if any(rate <= 0 for rate in rates):
         raise TaskError(f"rates are {rates}; expected Hz such as 16000")
     with _building(final) as partial_path:
-        write_task(partial_path, metadata, items)
+        write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
         if final.exists():
             _check_same(final, partial_path, rates)
             return final
@@ -150,6 +150,19 @@ def build_task(
         read_task(partial_path)
         partial_path.rename(final)
     return final
+
+
+def _known(
+    splits: Sequence[str], clips: Mapping[str, Clip]
+) -> dict[str, dict[str, Sequence[Any]]] | None:
+    """Labels that are known of every file of every split; None where all are."""
+    known: dict[str, dict[str, Sequence[Any]]] = {split: {} for split in splits}
+    for path, clip in clips.items():
+        if clip.known is None:
+            return None
+        split, name = path.split("/")
+        known[split][name] = clip.known
+    return known
 
 
 def _make_clip(
