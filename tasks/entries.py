@@ -9,9 +9,10 @@ from .folder import TaskError, near_names
 from .hear_entries import HEAR_ENTRIES
 from .local_entries import DEMO_ENTRIES as DEMO_ENTRIES
 from .local_entries import LOCAL_ENTRIES
+from .paper_entries import PAPER_ENTRIES
 
 ENTRIES: Mapping[str, TaskEntry] = {
-    entry.name: entry for entry in (*HEAR_ENTRIES, *LOCAL_ENTRIES, *DEMO_ENTRIES)
+    entry.name: entry for entry in (*HEAR_ENTRIES, *PAPER_ENTRIES, *LOCAL_ENTRIES, *DEMO_ENTRIES)
 }
 
 

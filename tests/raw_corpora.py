@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 
 def wav(path: Path, samples: int = 40, rate: int = 8000) -> None:
@@ -305,3 +306,97 @@ def gunshot_triangulation(root: Path) -> None:
                 file.seek(2 * 24000, 1)
                 file.write(sound.tobytes())
             file.truncate(44 + 2 * samples)
+
+
+def sound(path: Path, rate: int = 16000, samples: int = 800) -> None:
+    """A file in the format of its suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.linspace(-0.5, 0.5, samples, dtype=np.float32), rate)
+
+
+def openmic(root: Path) -> None:
+    instruments = ("accordion", "bass", "voice")
+    labels: list[tuple[object, ...]] = [("sample_key", "instrument", "relevance", "num_responses")]
+    metadata: list[tuple[object, ...]] = [("sample_key", "start_time", "artist_id", "title")]
+    keys: dict[str, list[str]] = {"train": [], "test": []}
+    for i in range(40):
+        key = f"{i:06d}_{3840 * i}"
+        sound(root / "audio" / key[:3] / f"{key}.ogg", rate=44100)
+        # Only two of the instruments were listened for, one of them was heard.
+        labels.append((key, instruments[i % 3], "0.50000", 3))
+        labels.append((key, instruments[(i + 1) % 3], "0.17105", 5))
+        metadata.append((key, 0, i // 2, "a, b"))
+        keys["test" if i >= 34 else "train"].append(key)
+    table(root / "openmic-2018-aggregated-labels.csv", labels)
+    table(root / "openmic-2018-metadata.csv", metadata)
+    for split, names in keys.items():
+        text(root / "partitions" / f"split01_{split}.csv", "\n".join(names) + "\n")
+
+
+def mtt(root: Path, tags: Sequence[str]) -> None:
+    """Of every folder one clip with all the tags and one with none of them."""
+    rows: list[tuple[object, ...]] = [("clip_id", *tags, "plucking", "mp3_path")]
+    names = [
+        f"{folder}/artist-album_{folder}-{i:02d}-0-29.mp3"
+        for folder in "0123456789abcdef"
+        for i in (1, 2)
+    ]
+    for number, name in enumerate(names):
+        sound(root / name)
+        rows.append((number, *[1 - number % 2] * len(tags), 1, name))
+    empty = "6/norine_braun-now_and_zen-08-gently-117-146.mp3"
+    text(root / empty, "")
+    table(root / "annotations_final.csv", [*rows, (99, *[1] * len(tags), 0, empty)], "\t")
+
+
+def us8k(root: Path) -> None:
+    rows: list[tuple[object, ...]] = [("slice_file_name", "fsID", "fold", "classID", "class")]
+    for fold in range(1, 11):
+        for number, label in enumerate(("air_conditioner", "siren")):
+            name = f"{100 * fold}-{number}-0-{fold}.wav"
+            wav(root / "audio" / f"fold{fold}" / name, rate=44100)
+            rows.append((name, 100 * fold, fold, number, label))
+    table(root / "metadata" / "UrbanSound8K.csv", rows)
+
+
+def tau_urban(root: Path) -> None:
+    rows: dict[str, list[tuple[object, ...]]] = {
+        name: [("filename", "scene_label")] for name in ("fold1_train.csv", "fold1_evaluate.csv")
+    }
+    for scene in ("airport", "tram"):
+        for place in range(20):
+            for segment, device in ((0, "a"), (1, "s1")):
+                name = f"audio/{scene}-lyon-{place}-{segment}-{device}.wav"
+                wav(root / name, rate=44100)
+                rows["fold1_evaluate.csv" if place > 15 else "fold1_train.csv"].append(
+                    (name, scene)
+                )
+    for name, content in rows.items():
+        table(root / "evaluation_setup" / name, content, "\t")
+
+
+def voxceleb1(root: Path) -> None:
+    lines = []
+    for speaker in ("id10001", "id10003"):
+        for video, split in (("-Jq", 1), ("na8-QEFmj44", 2), ("x_y", 3)):
+            wav(root / "wav" / speaker / video / "00001.wav", rate=16000)
+            lines.append(f"{split} {speaker}/{video}/00001.wav")
+    text(root / "iden_split.txt", "\n".join(lines) + "\n")
+
+
+def voxforge(root: Path) -> None:
+    for language in ("de", "en", "es", "fr", "it", "ru"):
+        for user in range(30):
+            upload = root / language / f"user{user}-20080508-vzh"
+            text(upload / "etc" / "PROMPTS", "")
+            for take in range(2):
+                if user % 2:
+                    sound(upload / "flac" / f"rb-{take:02d}.flac")
+                else:
+                    wav(upload / "wav" / f"rb-{take:02d}.wav", rate=16000)
+
+
+def surge(root: Path) -> None:
+    for preset in range(20):
+        for pitch in (21, 60, 108):
+            sound(root / f"{preset:02d} Bass Café" / f"{pitch}.ogg", rate=44100)
