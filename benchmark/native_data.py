@@ -294,7 +294,8 @@ class _Disk:
             part = batch[done : done + piece.stop - piece.start]
             self._read(piece.start, part)
             done += len(part)
-        if not torch.isfinite(batch).all():
+        # The sum tells at once unless it overflows; looking at each number takes memory.
+        if not (torch.isfinite(batch.sum()) or torch.isfinite(batch).all()):
             raise UserError(
                 f"{self.task.path}: an embedding is not finite; the model made NaN or infinity,"
                 " or a file is damaged"
@@ -321,7 +322,7 @@ def _target(task: EmbeddedTask, split: str) -> Tensor:
     known: dict[int, list[int]] = {}
     try:
         for labels in {id(labels): labels for labels in rows}.values():
-            known[id(labels)] = [index[str(label)] for label in labels]
+            known[id(labels)] = list({index[str(label)] for label in labels})
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: label {error} is not in the vocabulary") from error
     if len(rows) != _dimensions(task.path, split)[0]:
