@@ -22,6 +22,7 @@ import math
 import os
 import pickle
 import re
+import shutil
 import sys
 import time
 import urllib.error
@@ -134,7 +135,8 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
             for last in (False, True):
                 resumed = part.exists()
                 _fetch(checkpoint.url, part)
-                fault = _mismatch(part, checkpoint)
+                fault = _unpack(part, checkpoint.member) if checkpoint.member else None
+                fault = fault or _mismatch(part, checkpoint)
                 if fault is None:
                     os.replace(part, path)
                     return
@@ -191,6 +193,23 @@ def _fetch_once(url: str, part: Path, have: int) -> None:
         got = part.stat().st_size - (have if appending else 0)
     if length is not None and got < int(length):
         raise ConnectionError(f"connection lost after {got} of {length} bytes")
+
+
+def _unpack(archive: Path, member: str) -> str | None:
+    """Put `member` of the zip file in the place of the archive; what is wrong with it, or None."""
+    unpacked = archive.with_name(archive.name + ".unpacked")
+    try:
+        with (
+            zipfile.ZipFile(archive) as content,
+            content.open(member) as source,
+            open(unpacked, "wb") as target,
+        ):
+            shutil.copyfileobj(source, target, _BLOCK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        unpacked.unlink(missing_ok=True)
+        return f"no zip archive with {member}: {error}"
+    os.replace(unpacked, archive)
+    return None
 
 
 def _mismatch(path: Path, checkpoint: Checkpoint) -> str | None:

@@ -156,6 +156,30 @@ def test_a_wrong_file_is_refused_and_not_kept(
     assert not (cache / "weights.pth").exists() and not (cache / "weights.pth.part").exists()
 
 
+def test_a_file_inside_an_archive_is_unpacked(server: Server, cache: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("some_model/weights.pth", CONTENT)
+    server.content = packed.getvalue()
+    server.cuts = [500]
+    path = weights.resolve("", published(server, member="some_model/weights.pth"))
+    assert path == cache / "weights.pth" and path.read_bytes() == CONTENT
+    assert sorted(p.name for p in cache.iterdir() if p.suffix != ".lock") == ["weights.pth"]
+
+
+@pytest.mark.parametrize("member", ["other.pth", "weights.pth"])
+def test_an_archive_without_the_file_is_refused(server: Server, cache: Path, member: str) -> None:
+    if member == "other.pth":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("weights.pth", CONTENT)
+        server.content = packed.getvalue()
+    with pytest.raises(WeightsError, match=f"no zip archive with {member}") as caught:
+        weights.resolve("", published(server, member=member))
+    assert_names_the_way_out(caught.value, server.url, cache)
+    assert not [p for p in cache.iterdir() if p.suffix != ".lock"]
+
+
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_a_refusal_says_where_to_get_the_file(server: Server, cache: Path, status: int) -> None:
     server.status = status
