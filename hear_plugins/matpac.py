@@ -44,12 +44,11 @@ from .hear import check_audio, map_chunks, pad_to, shifted_passes
 from .networks.vit import ViT
 from .weights import load_network, load_strict, load_tensors
 
-PATCH, WIDTH = 16, 768
+WIDTH = 768
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney", padding=None)
 MEAN, STD = -7.056, 4.193
-ROWS = FRONTEND.n_mels // PATCH
-_FRAME_MS = 10
-_CENTRE_MS = 87.5  # of the first column: it sees 15 hops and a window
+ROWS = FRONTEND.n_mels // 16
+FRAME_MS = 10
 _MAX_FRAMES = 9728  # encoded at once: 16 chunks of 6 s, about 150 MB
 
 
@@ -57,12 +56,14 @@ class Matpac(nn.Module):
     """What `load_model` returns: the encoder, its frontend and its settings."""
 
     sample_rate = FRONTEND.sample_rate
+    centre_ms = 87.5  # of what the first column sees: 15 hops and a window
 
     def __init__(
         self, network: ViT, hop_ms: int, embedding_size: int, upstream_quirks: bool
     ) -> None:
         super().__init__()
         self.network = network
+        self.patch = network.patch_embed.patch[1]
         self.scene_embedding_size = self.timestamp_embedding_size = embedding_size
         self.hop_ms = hop_ms
         self.upstream_quirks = upstream_quirks
@@ -73,14 +74,14 @@ class Matpac(nn.Module):
         return FRONTEND(pad_to(audio, FRONTEND.n_fft)).sub_(MEAN).div_(STD)
 
     def columns(self, spectrogram: Tensor) -> Tensor:
-        """(n_sounds, 80, frames) -> (n_sounds, ceil(frames / 16), embedding size), in chunks."""
+        """(n_sounds, 80, frames) -> (n_sounds, columns of patches, embedding size), in chunks."""
         # Padding is the mean level, after standardisation, as in training.
-        padded = F.pad(spectrogram, (0, -spectrogram.shape[-1] % PATCH))
-        parts = map_chunks(self.encode, padded, self.network.grid[1] * PATCH, _MAX_FRAMES)
+        padded = F.pad(spectrogram, (0, -spectrogram.shape[-1] % self.patch))
+        parts = map_chunks(self.encode, padded, self.network.grid[1] * self.patch, _MAX_FRAMES)
         return torch.cat([part.flatten(1, 2) for part in parts], dim=1)
 
     def encode(self, chunks: Tensor) -> Tensor:
-        """(n, 80, frames of a chunk) -> (n, frames // 16, embedding size)."""
+        """(n, 80, frames of a chunk) -> (n, frames // patch, embedding size)."""
         tokens = self.network(chunks)
         if self.scene_embedding_size == WIDTH:
             return tokens.mean(1)
@@ -176,8 +177,15 @@ def get_timestamp_embeddings(audio: Tensor, model: Matpac) -> tuple[Tensor, Tens
     spectrogram = model.spectrogram(audio)
     count = None
     if model.upstream_quirks:  # every column that holds a frame
-        hop = model.hop_ms // _FRAME_MS
-        lead = int(_CENTRE_MS // model.hop_ms) * hop
+        hop = model.hop_ms // FRAME_MS
+        lead = int(model.centre_ms // model.hop_ms) * hop
         count = -(-(spectrogram.shape[-1] + lead) // hop)
-    end_ms = 1000 * audio.shape[-1] / model.sample_rate
-    return shifted_passes(model.columns, spectrogram, end_ms, model.hop_ms, count=count)
+    return shifted_passes(
+        model.columns,
+        spectrogram,
+        1000 * audio.shape[-1] / model.sample_rate,
+        model.hop_ms,
+        patch=model.patch,
+        centre_ms=model.centre_ms,
+        count=count,
+    )

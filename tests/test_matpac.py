@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 import torch
@@ -19,32 +20,14 @@ TOLERANCE = 1e-3  # of values with standard deviation 1: near-empty mel bins amp
 COLUMNS = {"matpac": 38, "matpac_plusplus": 62}
 
 
-def shapes(columns: int) -> dict[str, tuple[int, ...]]:
+def shapes(columns: int) -> layouts.Layout:
     """Names and shapes of the 150 tensors that every published file holds."""
-    per_block: dict[str, tuple[int, ...]] = {
-        "norm1": (768,),
-        "attn.qkv": (2304, 768),
-        "attn.proj": (768, 768),
-        "norm2": (768,),
-        "mlp.fc1": (3072, 768),
-        "mlp.fc2": (768, 3072),
-    }
-    layers = {"patch_embed.proj": (768, 1, 16, 16), "student_encoder.norm": (768,)}
-    for i in range(12):
-        for name, shape in per_block.items():
-            layers[f"student_encoder.blocks.{i}.{name}"] = shape
-    found: dict[str, tuple[int, ...]] = {
-        "cls_token": (1, 1, 768),
-        "pos_embed": (1, 1 + 5 * columns, 768),
-    }
-    for name, shape in layers.items():
-        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    return found
+    return layouts.vit_columns(columns, "student_encoder.")
 
 
 def empty_tensors() -> dict[str, Tensor]:
     """The right names and shapes, in a file of a few kilobytes."""
-    return {name: torch.zeros(1).expand(shape) for name, shape in shapes(38).items()}
+    return layouts.empty(shapes(38))
 
 
 @pytest.fixture(scope="module")
