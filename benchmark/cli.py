@@ -154,6 +154,22 @@ def _tables(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _leaderboard(options: argparse.Namespace) -> int:
+    from datetime import date
+
+    from benchmark.leaderboard import leaderboard_row
+    from benchmark.records import read_records
+
+    records = [
+        record
+        for record in read_records(Path(options.out) / "records")
+        if options.module in (record.module, record.model)
+    ]
+    day = options.date or date.today().isoformat()
+    print(leaderboard_row(records, options.name, options.url, day))
+    return DONE
+
+
 def _models(options: argparse.Namespace) -> int:
     from benchmark.listing import models_table, ready_modules
 
@@ -375,6 +391,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of records; may be repeated (default: the records of --out)",
     )
+    leaderboard = command(
+        "leaderboard", _leaderboard, "a model's row for the HEAR leaderboard's CSV file"
+    )
+    leaderboard.add_argument("module", metavar="MODULE", help="module, or <module>-<key>")
+    leaderboard.add_argument("--out", required=True, metavar="DIR", help="folder of the run")
+    leaderboard.add_argument("--name", required=True, help="the model's name on the board")
+    leaderboard.add_argument("--url", required=True, help="its page")
+    leaderboard.add_argument("--date", default="", metavar="YYYY-MM-DD", help="default: today")
     models = command("models", _models, "the models of this package, and their weights")
     models.add_argument(
         "--ready", action="store_true", help="only the names of those whose weights are here"

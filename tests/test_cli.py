@@ -246,7 +246,8 @@ def test_interrupted_and_called_again(tasks_dir: Path, tmp_path: Path) -> None:
 
 
 def test_commands_explain_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("run", "embed", "evaluate", "tables", "models", "tasks", "prepare", "validate"):
+    commands = "run embed evaluate tables leaderboard models tasks prepare validate"
+    for command in commands.split():
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         assert stop.value.code == 0
@@ -297,3 +298,13 @@ def test_evaluate_names_what_there_is(fails: Fail, tasks_dir: Path, tmp_path: Pa
             jobs=1,
             say=print,
         )
+
+
+def test_demo_numbers_have_no_place_on_the_leaderboard(
+    fails: Fail, tasks_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"run tiny_hear --tasks-dir {tasks_dir} --grid faster --grid-points 1 --out {tmp_path}"
+    assert main(line.split()) == 0
+    capsys.readouterr()
+    words = ("--out", tmp_path, "--name", "Tiny", "--url", "https://example.org")
+    assert "no record of a HEAR task" in fails("leaderboard", "tiny_hear", *words)
