@@ -144,26 +144,13 @@ def _score(
 ) -> dict[str, Any]:
     if engine == "kit":
         return evaluate_with_kit(embeddings, work, options, on_progress)
-    from benchmark.native import evaluate_native, evaluate_seeds
+    from benchmark.native import Variant, evaluate_native
+    from benchmark.shuffled import evaluate_shuffled
 
+    variant = Variant(device=options.device, parallel_grid=options.parallel_grid)
     if options.protocol == SHUFFLED:
-        return evaluate_seeds(
-            embeddings,
-            work,
-            options,
-            on_progress,
-            seeds=options.seeds,
-            device=options.device,
-            parallel_grid=options.parallel_grid,
-        )
-    return evaluate_native(
-        embeddings,
-        work,
-        options,
-        on_progress,
-        device=options.device,
-        parallel_grid=options.parallel_grid,
-    )
+        return evaluate_shuffled(embeddings, work, options, on_progress, options.seeds, variant)
+    return evaluate_native(embeddings, work, options, on_progress, variant)
 
 
 def _is_readable(record: Path) -> bool:

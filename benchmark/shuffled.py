@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.hear_protocol import SCORES_FILE, HearOptions
+from benchmark.hear_protocol import SCORES_FILE, SHUFFLED_SEEDS, HearOptions
 from benchmark.native import OnProgress, Variant, aggregate, evaluate_native
 from benchmark.native_runs import write_file
-
-SEEDS = (0, 1, 2, 3, 4)
 
 
 def evaluate_shuffled(
@@ -25,7 +23,7 @@ def evaluate_shuffled(
     work: Path,
     options: HearOptions,
     on_progress: OnProgress,
-    seeds: Sequence[int] = SEEDS,
+    seeds: Sequence[int] = SHUFFLED_SEEDS,
     variant: Variant | None = None,
 ) -> dict[str, Any]:
     """Scores of one folder of embeddings, once for every seed.
