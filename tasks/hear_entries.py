@@ -114,7 +114,7 @@ def _beehive(fold: int) -> TaskEntry:
 def _mridangam(name: str, what: str, labels: int) -> TaskEntry:
     return TaskEntry(
         domain="music",
-        title=f"{what} of single mridangam strokes, {labels} classes",
+        title=f"{what} of single strokes of the mridangam, {labels} classes",
         config=_scene_folds(
             f"mridangam_{name}",
             "v1.5",
@@ -500,7 +500,7 @@ HEAR_ENTRIES = (
         citation="C. Hawthorne et al.: Enabling Factorized Piano Music Modeling and Generation with"
         " the MAESTRO Dataset, ICLR 2019",
     ),
-    _mridangam("stroke", "stroke", 10),
+    _mridangam("stroke", "kind", 10),
     _mridangam("tonic", "tonic", 6),
     TaskEntry(
         domain="speech",

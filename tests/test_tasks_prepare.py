@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -314,9 +315,23 @@ def test_every_entry_is_whole() -> None:
         assert entry is find_entry(name)
         assert entry.domain in ("speech", "environment", "music")
         assert entry.folder_name().startswith(f"{name}-")
+        assert entry.files.keys() <= entry.modes.keys()
         if entry.corpus:
             assert entry.options.keys() <= option_types(name).keys()
             assert name in preparable()
+            assert entry.source
+            assert entry.licence
+        for item in entry.config.get("download_urls", ()):
+            for file in item.get("multipart_zip_urls", [item]):
+                assert re.fullmatch(r"https?://\S+", file["url"])
+                assert re.fullmatch(r"[0-9a-f]{32}|", file.get("md5", ""))
+
+
+def test_hours_of_an_entry() -> None:
+    assert find_entry("esc50").hours_of() == pytest.approx(2000 * 5 / 3600)
+    assert find_entry("beehive_states_fold0").hours_of("full") == 96
+    assert find_entry("fsd50k").hours_of() == 108.3  # clips of their own length
+    assert find_entry("voxforge").hours_of() is None
 
 
 def test_spoken_digit_as_hear_has_it(tmp_path: Path) -> None:
