@@ -234,8 +234,9 @@ class KaldiFbank:
         step = max(1, _MAX_FRAMES // n_sounds)
         for start in range(0, frames.shape[1], step):
             piece = frames[:, start : start + step]
-            # In float64 the mean of a constant frame is exact, so that nothing of it remains.
-            piece = piece - piece.mean(-1, keepdim=True, dtype=torch.float64).float()
+            piece = piece - piece.mean(-1, keepdim=True)
+            # A second time, so that nothing of a constant frame remains but exactly zero.
+            piece -= piece.mean(-1, keepdim=True)
             before = torch.cat((piece[..., :1], piece[..., :-1]), dim=-1)
             piece = (piece - self.preemphasis * before) * window
             spectrum = torch.fft.rfft(piece, n=2 * (len(filters) - 1))
