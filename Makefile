@@ -9,6 +9,8 @@ DEMO_MODELS := hear_plugins.logmel hear_plugins.opensmile hear_plugins.crepe
 # Small heads, two points of the grid: minutes instead of an hour.
 DEMO_OPTIONS := --model-options 'hear_plugins.opensmile={"scaling": "log"}' \
 	--grid faster --grid-points 2 --threads 1 --jobs 2
+# Processes that make test runs.
+JOBS := 2
 # Of make full: the folder of task folders, and where everything goes.
 TASKS_DIR := my-tasks
 OUT := runs/full
@@ -21,7 +23,7 @@ full: $(VENV)/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" benchmark/full.sh $(TASKS_DIR) $(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 # torch first and alone: a package that only asks for "torch" then keeps this one.
 $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.txt

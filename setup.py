@@ -25,7 +25,16 @@ EXTRAS = {
         "torchmetrics==1.9.0",
     ],
     "validator": ["tensorflow-cpu"],
-    "test": ["hypothesis", "mir_eval", "mypy", "pytest", "pytest-timeout", "ruff", "scikit-learn"],
+    "test": [
+        "hypothesis",
+        "mir_eval",
+        "mypy",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "ruff",
+        "scikit-learn",
+    ],
 }
 
 setup(

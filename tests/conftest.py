@@ -16,6 +16,14 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, when tests run in several processes, those that build the same model."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        plugin = parameters.params.get("plugin", "") if parameters else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {plugin}"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache_and_no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Weights are looked for in an empty cache; a connection to another machine fails."""
