@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -317,26 +318,24 @@ def _target(task: EmbeddedTask, split: str) -> Tensor:
     """(rows, labels) float32 with a 1 for each label of a row."""
     path = task.path / f"{split}.target-labels.pkl"
     rows = _read_labels(path)
-    index = {label: number for number, label in enumerate(task.labels)}
-    # The store writes equal lists as one object, so few of them have to be looked at.
-    known: dict[int, list[int]] = {}
-    try:
-        for labels in {id(labels): labels for labels in rows}.values():
-            known[id(labels)] = list({index[str(label)] for label in labels})
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: label {error} is not in the vocabulary") from error
     if len(rows) != _dimensions(task.path, split)[0]:
         raise UserError(f"{path}: labels of {len(rows)} rows, but there are more or fewer rows")
-    columns = [known[id(labels)] for labels in rows]
-    wrong = next((n for n, row in enumerate(columns) if len(row) != 1), None)
-    if task.multiclass and wrong is not None:
-        raise UserError(
-            f"{path}: row {wrong} has {len(columns[wrong])} labels, but the task is multiclass"
-        )
+    index = {label: number for number, label in enumerate(task.labels)}
+    try:
+        labels = list(chain.from_iterable(rows))
+        known = {label: index[str(label)] for label in set(labels)}
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: label {error} is not in the vocabulary") from error
+    counts = np.fromiter(map(len, rows), np.int64, len(rows))
+    columns = np.fromiter(map(known.__getitem__, labels), np.int64, len(labels))
     target = torch.zeros(len(rows), len(task.labels))
-    counts = np.fromiter(map(len, columns), np.int64, len(columns))
-    flat = np.fromiter((c for row in columns for c in row), np.int64, int(counts.sum()))
-    target[torch.from_numpy(np.repeat(np.arange(len(rows)), counts)), torch.from_numpy(flat)] = 1.0
+    target.numpy()[np.repeat(np.arange(len(rows)), counts), columns] = 1.0
+    wrong = (target.sum(dim=1) != 1).nonzero()
+    if task.multiclass and len(wrong):
+        raise UserError(
+            f"{path}: row {int(wrong[0])} has {counts[wrong[0]].item()} labels,"
+            " but the task is multiclass"
+        )
     return target
 
 
