@@ -3,6 +3,7 @@
     python -m benchmark.bench esc10 --grid-points 2 --threads 1
     python -m benchmark.bench maestro --grid-points 1 --epochs 1
     python -m benchmark.bench out/embeddings/<model>/<task>
+    python -m benchmark.bench scores
 
 writes JSON to stdout: for each engine, run in a process of its own, seconds of wall and of CPU
 time and the peak of memory; for native also the share of its CPU time that is forward, backward
@@ -17,16 +18,20 @@ import json
 import math
 import os
 import pstats
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmark.event_scores import EventTable
 from benchmark.hear_protocol import SCORES_FILE, HearOptions
 from benchmark.machine import describe_machine
+from benchmark.scores import SCORES
 from benchmark.synthetic import make_event_embeddings, make_scene_embeddings
 
 SIZES = ("esc10", "dcase", "maestro")
@@ -121,6 +126,46 @@ def measure(
     return results
 
 
+def measure_scores(files: int = 37, notes: int = 1300, kit_files: int = 2) -> dict[str, Any]:
+    """CPU seconds of every event score, ours on all files, hear-eval-kit's on a few of them.
+
+    Both start from lists of events. Lists have a MAESTRO fold's density: 88 labels in 120 s.
+    """
+    kit_scores = import_module("heareval.score").available_scores
+    chance, labels = random.Random(0), [str(number) for number in range(88)]
+    reference: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
+    estimated: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
+    for file in reference:
+        for _ in range(notes):
+            start, length = chance.uniform(0, 118_000), chance.uniform(30, 1500)
+            event = {"label": chance.choice(labels), "start": start, "end": start + length}
+            reference[file].append(event)
+            if chance.random() < 0.9:
+                heard = max(0.0, start + chance.gauss(0, 30))
+                end = max(heard, start + length + chance.gauss(0, 100))
+                estimated[file].append({**event, "start": heard, "end": end})
+    results = {}
+    for name, score in SCORES.items():
+        if score.of != "event":
+            continue
+        start = time.process_time()
+        tables = [EventTable.from_dicts(e, list(estimated), labels) for e in (estimated, reference)]
+        score.compute(*tables)
+        ours = time.process_time() - start
+        few = [dict(list(events.items())[:kit_files]) for events in (estimated, reference)]
+        start = time.process_time()
+        kit = kit_scores[name](label_to_idx={label: int(label) for label in labels})(*few)
+        kit_seconds = (time.process_time() - start) * files / kit_files
+        few_tables = [EventTable.from_dicts(events, list(few[0]), labels) for events in few]
+        results[name] = {
+            "native_cpu_seconds": round(ours, 3),
+            "kit_cpu_seconds": round(kit_seconds, 1),
+            "ratio": round(kit_seconds / ours),
+            "equal": score.primary(*few_tables) == kit[0][1],
+        }
+    return results
+
+
 def numbers(scores: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Name and value of everything that must be equal; NaN as text, to be equal to itself."""
     if isinstance(scores, Mapping):
@@ -166,7 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser("python -m benchmark.bench", description=__doc__)
     parser.add_argument(
-        "what", help=f"synthetic embeddings of the size of {', '.join(SIZES)}; or a folder of real"
+        "what",
+        help=f"synthetic embeddings of the size of {', '.join(SIZES)}; a folder of real ones; or"
+        " scores, to measure those of events alone",
     )
     parser.add_argument("--dimensions", type=int, default=768, help="of synthetic embeddings")
     parser.add_argument("--grid", default="default")
@@ -175,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engines", nargs="+", default=["kit", "native"])
     chosen = parser.parse_args(arguments)
+    if chosen.what == "scores":
+        return _print(chosen, measure_scores())
     options = HearOptions(grid=chosen.grid, grid_points=chosen.grid_points, threads=chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(chosen.what)
@@ -184,6 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not path.is_dir():
             parser.error(f"{path} is neither a folder nor one of {', '.join(SIZES)}")
         results = measure(path, Path(folder), options, chosen.engines)
+    return _print(chosen, results)
+
+
+def _print(chosen: argparse.Namespace, results: Mapping[str, Any]) -> int:
     report = {"measured": vars(chosen), **results, "machine": describe_machine()}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
     return 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,18 +59,16 @@ class EventTable:
         predicted, no others (`score.py`, SoundEventScore._compute). Labels are compared as text;
         one that is not in `labels` gets an index beyond them, as it can still be missed.
         """
+        counts = [len(events.get(file, ())) for file in files]
+        rows = list(chain.from_iterable(events.get(file, ()) for file in files))
+        names = [row["label"] for row in rows]
         known = {label: number for number, label in enumerate(labels)}
-        rows = [
-            (number, known.setdefault(str(one["label"]), len(known)), one["start"], one["end"])
-            for number, file in enumerate(files)
-            for one in events.get(file, ())
-        ]
-        file, label, start, end = zip(*rows, strict=True) if rows else ((), (), (), ())
+        number_of = {name: known.setdefault(str(name), len(known)) for name in dict.fromkeys(names)}
         return EventTable(
-            np.array(file, np.int64),
-            np.array(label, np.int64),
-            np.array(start, np.float64),
-            np.array(end, np.float64),
+            np.repeat(np.arange(len(files)), counts),
+            np.fromiter(map(number_of.__getitem__, names), np.int64, len(names)),
+            np.array([row["start"] for row in rows], np.float64),
+            np.array([row["end"] for row in rows], np.float64),
         )
 
     def to_dicts(
@@ -191,22 +190,29 @@ def _onset_hits(estimated: EventTable, reference: EventTable, collar: float) -> 
     in one, exchanging these keeps its size. When they do not fit, the earlier of them fits
     nothing that is left.
     """
-    left, right = (_sorted_onsets(table) for table in (reference, estimated))
+    n_labels = 1 + max((int(t.label.max()) for t in (reference, estimated) if len(t)), default=0)
+    groups_ref, onsets_ref = _sorted_onsets(reference, n_labels)
+    groups_est, onsets_est = _sorted_onsets(estimated, n_labels)
     hits = i = j = 0
-    while i < len(left) and j < len(right):
-        file, label, onset = left[i]
-        if right[j][:2] == (file, label) and abs(onset - right[j][2]) <= collar:
+    while i < len(groups_ref) and j < len(groups_est):
+        ahead: float = groups_ref[i] - groups_est[j]
+        if not ahead:
+            distance = onsets_ref[i] - onsets_est[j]
+            ahead = distance if abs(distance) > collar else 0
+        if not ahead:
             hits, i, j = hits + 1, i + 1, j + 1
-        elif right[j] < left[i]:
+        elif ahead > 0:
             j += 1
         else:
             i += 1
     return hits
 
 
-def _sorted_onsets(table: EventTable) -> list[tuple[int, int, float]]:
-    onsets = (table.start / 1000.0).tolist()
-    return sorted(zip(table.file.tolist(), table.label.tolist(), onsets, strict=True))
+def _sorted_onsets(table: EventTable, n_labels: int) -> tuple[list[int], list[float]]:
+    """A number for file and label, and seconds, of every event in their order."""
+    groups = table.file * n_labels + table.label
+    order = np.lexsort((table.start, groups))
+    return groups[order].tolist(), (table.start[order] / 1000.0).tolist()
 
 
 def _onset_offset_hits(
