@@ -58,8 +58,9 @@ class Config:
                 raise ValueError(f"{name}={value!r}; expected a whole number >= 1")
         config = cls(**given)
         for name in ("encoder_attention_heads", "conv_pos_groups"):
-            if config.encoder_embed_dim % getattr(config, name):
-                raise ValueError(f"{name}={given[name]}; expected a divisor of encoder_embed_dim")
+            parts, width = getattr(config, name), config.encoder_embed_dim
+            if width % parts:
+                raise ValueError(f"{name}={parts}; expected a divisor of encoder_embed_dim={width}")
         return config
 
 
@@ -71,7 +72,6 @@ _REQUIRED = {
     "relative_position_embedding": True,
     "gru_rel_pos": True,
 }
-
 
 PUBLISHED = Config(deep_norm=True, max_distance=800)
 
