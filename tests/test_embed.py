@@ -289,7 +289,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [(each.model, each.task) for each in made] == [(models[1], second), (models[1], third)]
     # The first task cannot be read; in the second the first model fails midway, then at once.
     assert sum("tiny_hear" in line for line in failures) == 5
-    assert sum("first-v1-small/16000/fold02" in line and "cannot" in line for line in failures) == 1
+    assert sum("first-v1-small/16000/fold02" in line for line in failures) == 1
     with pytest.raises(TaskError):
         embed([models[1]], [first], tmp_path / "out")
 
