@@ -171,9 +171,12 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from benchmark.listing import models_table, ready_modules
+    from benchmark.listing import models_markdown, models_table, ready_modules
 
-    print("\n".join(ready_modules()) if options.ready else models_table())
+    if options.ready:
+        print("\n".join(ready_modules()))
+    else:
+        print(models_markdown() if options.markdown else models_table())
     return DONE
 
 
@@ -403,6 +406,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument(
         "--ready", action="store_true", help="only the names of those whose weights are here"
     )
+    models.add_argument("--markdown", action="store_true", help="as the README has them")
     tasks = command("tasks", _tasks_command, "the tasks, and which of them are on this machine")
     tasks.add_argument("name", nargs="?", default="", metavar="TASK", help="one task in full")
     tasks.add_argument("--tasks-dir", default="tasks", metavar="DIR", help="where to look")

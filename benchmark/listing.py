@@ -25,6 +25,22 @@ def models_table() -> str:
     return _aligned(rows)
 
 
+def models_markdown() -> str:
+    """The models as the Markdown table of the README."""
+    rows = ["| module | model | weights |", "|---|---|---|"]
+    for module in our_modules():
+        name = module.rpartition(".")[2]
+        published = [checkpoint for checkpoint in CHECKPOINTS if checkpoint.module == name]
+        if name in PACKAGES:
+            weights = f"in the package {PACKAGES[name]}"
+        elif published:
+            weights = f"`{published[0].file}`; {published[0].licence}"
+        else:
+            weights = "none needed"
+        rows.append(f"| `{module}` | {_summary(module)} | {weights} |")
+    return "\n".join(rows)
+
+
 def ready_modules() -> list[str]:
     """Import paths of the models whose package or default weights are on this machine."""
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
