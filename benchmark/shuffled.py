@@ -26,6 +26,19 @@ def evaluate_shuffled(
     seeds: Sequence[int] = SHUFFLED_SEEDS,
     variant: Variant | None = None,
 ) -> dict[str, Any]:
+    """Scores of one folder of embeddings with shuffled training data: see `evaluate_seeds`."""
+    variant = replace(variant or Variant(), shuffle=True)
+    return evaluate_seeds(embeddings, work, options, on_progress, seeds, variant)
+
+
+def evaluate_seeds(
+    embeddings: Path,
+    work: Path,
+    options: HearOptions,
+    on_progress: OnProgress,
+    seeds: Sequence[int],
+    variant: Variant,
+) -> dict[str, Any]:
     """Scores of one folder of embeddings, once for every seed.
 
     Each seed goes through the whole protocol, search included, in ``work/seed-<seed>``; the points
@@ -38,7 +51,7 @@ def evaluate_shuffled(
     seeds
         One evaluation each.
     variant
-        Device, parallel grid, and whether to shuffle after all; its own seed is not used.
+        What else is not the kit's way; its own seed is not used.
 
     Returns
     -------
@@ -53,8 +66,7 @@ def evaluate_shuffled(
         As `evaluate_native`, and if there are no seeds.
     """
     if not seeds:
-        raise UserError("hear-shuffled needs at least one seed")
-    variant = variant or Variant(shuffle=True)
+        raise UserError("at least one seed is needed")
     each: dict[str, dict[str, Any]] = {}
     for number, seed in enumerate(seeds):
         name = f"seed {seed}"

@@ -27,7 +27,7 @@ from benchmark.errors import UserError
 from benchmark.events import Frames, predicted_events
 from benchmark.hear_protocol import SCORES_FILE, HearOptions
 from benchmark.native import Variant, aggregate, evaluate_native
-from benchmark.shuffled import evaluate_shuffled
+from benchmark.shuffled import evaluate_seeds, evaluate_shuffled
 
 ROOT = Path(__file__).resolve().parents[1]
 FASTER = HearOptions(grid="faster", grid_points=3, threads=1)
@@ -197,8 +197,8 @@ def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
 def test_shuffled_training_is_repeated_from_several_seeds(tmp_path: Path) -> None:
     folder = make_pitch(tmp_path / "embeddings")
     options = HearOptions(grid="faster", grid_points=2, threads=1)
-    result = evaluate_shuffled(folder, tmp_path / "work", options, quiet, seeds=(7, 8))
-    again = evaluate_shuffled(folder, tmp_path / "again", options, quiet, seeds=(7, 8))
+    result = evaluate_shuffled(folder, tmp_path / "work", options, quiet, (7, 8), Variant())
+    again = evaluate_shuffled(folder, tmp_path / "again", options, quiet, (7, 8), Variant())
     assert list(numbers(result)) == list(numbers(again))
     runs = [result["seed 7"], result["seed 8"]]
     assert runs[0]["test_loss"] != runs[1]["test_loss"]
@@ -209,6 +209,8 @@ def test_shuffled_training_is_repeated_from_several_seeds(tmp_path: Path) -> Non
         folder, tmp_path / "shuffled", options, quiet, Variant(7, shuffle=True)
     )
     assert shuffled["test"]["test_loss"] == runs[0]["test_loss"] != in_order["test"]["test_loss"]
+    several = evaluate_seeds(folder, tmp_path / "seeds", options, quiet, (7,), Variant())
+    assert several["seed 7"]["test_loss"] == in_order["test"]["test_loss"]
 
 
 def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> None:
