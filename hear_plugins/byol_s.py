@@ -29,8 +29,9 @@ Differences from the original
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -39,13 +40,22 @@ from . import checkpoints
 from .byol_a import load_encoder
 from .frontends import LogMel
 from .hear import centred_windows, check_audio, map_rows, pad_to, samples_of, timestamps
-from .networks.byol_cnn import AudioNTT2020, column_budget
-from .networks.cvt import CvT
+from .networks.byol_cnn import column_budget
+from .weights import Network, load_network, load_strict, load_tensors
 
 FRONTEND = LogMel(16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800, win_length=400)
 
-_MIN_SAMPLES = 7 * FRONTEND.hop  # eight columns
 _MIN_STD = 1e-5  # acts on digital silence only
+
+
+class Encoder(Protocol):
+    """What an encoder of BYOL-S is: log-mels (n, 64, at least `min_columns`) to embeddings."""
+
+    embedding_size: int
+    min_columns: int
+
+    def clip(self, columns: Tensor) -> Tensor:
+        """(n, 64, T) standardised log-mels -> (n, embedding_size)."""
 
 
 class ByolS(torch.nn.Module):
@@ -55,20 +65,23 @@ class ByolS(torch.nn.Module):
 
     def __init__(
         self,
-        network: AudioNTT2020 | CvT,
+        network: Encoder,
         window_ms: float,
         hop_ms: float,
         upstream_quirks: bool,
     ) -> None:
         super().__init__()
         self.network = network
+        # Reflection needs more than half a transform.
+        self.min_samples = max(FRONTEND.n_fft // 2 + 1, (network.min_columns - 1) * FRONTEND.hop)
         self.scene_embedding_size = self.timestamp_embedding_size = network.embedding_size
         self.window = samples_of(window_ms, self.sample_rate, "window_ms")
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms", multiple=FRONTEND.hop)
-        if self.window < max(_MIN_SAMPLES, self.hop):
+        if self.window < max(self.min_samples, self.hop):
+            least = 1000 * self.min_samples / self.sample_rate
             raise ValueError(
-                f"window_ms={window_ms} ms; expected at least 70 ms and hop_ms={hop_ms}"
+                f"window_ms={window_ms} ms; expected at least {least:g} ms and hop_ms={hop_ms}"
             )
         self.upstream_quirks = upstream_quirks
         self.provenance: dict[str, Any] = {}
@@ -92,9 +105,30 @@ def load_model(
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_encoder(model_file_path, checkpoints.BYOL_S, 2048, random_weights)
-    model = ByolS(network, window_ms, hop_ms, upstream_quirks)
+    return with_encoder(network, provenance, window_ms, hop_ms, upstream_quirks)
+
+
+def with_encoder(network: Encoder, provenance: dict[str, Any], *settings: Any) -> ByolS:
+    """The model of an encoder with its weights; `settings` are those of `ByolS`."""
+    model = ByolS(network, *settings)
     model.provenance = provenance
     return model.eval()
+
+
+def load_whole(
+    model_file_path: str,
+    default: checkpoints.Checkpoint,
+    random_weights: int | None,
+    blank: Callable[[], Network],
+) -> tuple[Network, dict[str, Any]]:
+    """An encoder whose size is fixed, and its provenance; as `weights.load_network`."""
+
+    def from_file(path: Path) -> Network:
+        network = blank()
+        load_strict(network, load_tensors(path, ("state_dict",)), path)
+        return network
+
+    return load_network(model_file_path, default, random_weights, from_file, blank)
 
 
 def get_scene_embeddings(audio: Tensor, model: ByolS) -> Tensor:
@@ -115,7 +149,7 @@ def get_scene_embeddings(audio: Tensor, model: ByolS) -> Tensor:
         As `hear.check_audio`.
     """
     with torch.no_grad():
-        columns = FRONTEND(pad_to(check_audio(audio, model), _MIN_SAMPLES))
+        columns = FRONTEND(pad_to(check_audio(audio, model), model.min_samples))
         parts = [_moments(part) for part in columns.split(1 << 14, -1)]
         mean, std = _statistics(torch.stack(parts).sum(0))
         if model.upstream_quirks:

@@ -7,7 +7,7 @@ public; whatever is known is verified after a download and whenever the cached f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,98 @@ M2D: tuple[Checkpoint, ...] = (
     _m2d("mask_ratio_0.7_full", "m2d_vit_base-80x608p16x16-221006-mr7"),
 )
 
+BYOL_S_RESNETISH34 = _serab(
+    "byol_s_resnetish34",
+    "resnetish34",
+    "resnetish34_BYOLAs64x96-2105271915-e100-bs256-lr0003-rs42.pth",
+    "5f5fc2d07aff90728c3d0e5b90051fe24aa55464",
+)
+
+
+def _serab_unpublished(module: str, variant: str, file: str) -> Checkpoint:
+    url = f"https://github.com/{_SERAB.partition('@')[0]}"
+    note = "never published; only the code to train it is there"
+    return Checkpoint(module, variant, file, url, None, None, None, "MIT", _SERAB, note, True)
+
+
+BYOL_S_CLSTM = _serab_unpublished("byol_s_clstm", "clstm", "clstm_BYOLAs64x96.pth")
+HYBRID_BYOL_S = _serab_unpublished(
+    "hybrid_byol_s",
+    "default2048",
+    "default2048_BYOLAs64x96-osandbyolaloss6373-e100-bs128-lr0003-rs42.pth",
+)
+
+_PASST = "kkoutini/PaSST"
+
+
+def _passt(variant: str, tag: str, file: str) -> Checkpoint:
+    url = f"https://github.com/{_PASST}/releases/download/{tag}/{file}"
+    note = "no digest is published, and no licence but the repository's"
+    return Checkpoint("passt", variant, file, url, None, None, None, "Apache-2.0", _PASST, note)
+
+
+_FINE = "passt-s-f128-stfthop{}-p16-s10-ap.473-swa.pt"
+PASST: tuple[Checkpoint, ...] = (
+    _passt("base", "v0.0.1-audioset", "passt-s-f128-p16-s10-ap.476-swa.pt"),
+    _passt("distilled", "v.0.0.9", "passt-s-kd-ap.486.pt"),
+    _passt("stride16", "v0.0.2-audioset", "passt-s-f128-p16-s16-ap.468.pt"),
+    _passt("stfthop100", "v0.0.3-audioset", _FINE.format(100)),
+    _passt("stfthop160", "v0.0.3-audioset", _FINE.format(160)),
+    _passt("20sec", "v0.0.5", "passt-s-f128-20sec-p16-s10-ap.474-swa.pt"),
+    _passt("30sec", "v0.0.5", "passt-s-f128-30sec-p16-s10-ap.473-swa.pt"),
+    _passt("light", "v.0.0.10", "passt-l-kd-ap.47.pt"),
+)
+
+def _cnn14(
+    variant: str, file: str, size: int, sha256: str | None = None, note: str = ""
+) -> Checkpoint:
+    url = f"https://zenodo.org/records/3987831/files/{file.replace('=', '%3D')}"
+    source = "qiuqiangkong/audioset_tagging_cnn@d2f4b8c18eab44737fcc0de1248ae21eb43f6aa4"
+    return Checkpoint("cnn14", variant, file, url, size, sha256, None, "CC-BY-4.0", source, note)
+
+
+CNN14: tuple[Checkpoint, ...] = (
+    _cnn14(
+        "32k",
+        "Cnn14_mAP=0.431.pth",
+        327_428_481,
+        note="md5 541141fa2ee191a88f24a3219fff024e; no sha256 is published",
+    ),
+    _cnn14(
+        "16k",
+        "Cnn14_16k_mAP=0.438.pth",
+        358_668_570,
+        "e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
+    ),
+)
+
+BYOL_S_CVT_OPENSMILE = replace(HYBRID_BYOL_S_CVT, module="byol_s_cvt_opensmile")
+
+_HTS_AT = "RetroCirce/HTS-Audio-Transformer@2e29471fce7e770edeaaa64a41908bf234844fc5"
+
+
+def _hts_at(variant: str, file: str, drive: str) -> Checkpoint:
+    note = "on Google Drive; no digest is published; the licence is that of the code"
+    url = f"https://drive.google.com/{drive}"
+    return Checkpoint("hts_at", variant, file, url, None, None, None, "MIT", _HTS_AT, note, True)
+
+
+HTS_AT: tuple[Checkpoint, ...] = (
+    *(
+        _hts_at(
+            f"audioset_{i}",
+            f"HTSAT_AudioSet_Saved_{i}.ckpt",
+            "drive/folders/1f5VYMk0uos_YnuBshgmaTVioXbs7Kmz6",
+        )
+        for i in range(1, 7)
+    ),
+    _hts_at(
+        "audioset",
+        "htsat_audioset_pretrain.ckpt",
+        "file/d/1OK8a5XuMVLyeVKF117L8pfxeZYdfSDZv/view",
+    ),
+)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -204,6 +296,13 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BEATS,
     *MAE_AST,
     *M2D,
+    BYOL_S_RESNETISH34,
+    BYOL_S_CLSTM,
+    HYBRID_BYOL_S,
+    *PASST,
+    *CNN14,
+    BYOL_S_CVT_OPENSMILE,
+    *HTS_AT,
 )
 
 _MARKS = (
@@ -215,6 +314,11 @@ _MARKS = (
     ("encoder.pos_conv.0.weight_g", "beats"),
     ("final_proj_reconstruction.weight", "mae_ast"),
     ("norm_stats", "m2d"),
+    ("time_new_pos_embed", "passt"),
+    ("layer4.2.bn2.running_mean", "byol_s_resnetish34 (ResNet-34)"),
+    ("bilstm.weight_hh_l0_reverse", "byol_s_clstm"),
+    ("conv_block6.bn2.running_mean", "cnn14"),
+    ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
 )
 

@@ -23,14 +23,11 @@ Differences from the original
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from . import checkpoints
-from .byol_s import FRONTEND, ByolS
+from .byol_s import FRONTEND, ByolS, load_whole, with_encoder
 from .byol_s import get_scene_embeddings as get_scene_embeddings
 from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
 from .networks.cvt import CvT
-from .weights import load_network, load_strict, load_tensors
 
 
 def load_model(
@@ -57,17 +54,7 @@ def load_model(
     if segment_s is not None and not upstream_quirks:
         max_columns = FRONTEND.columns(round(segment_s * ByolS.sample_rate))
 
-    def blank() -> CvT:
-        return CvT(max_columns)
-
-    def from_file(path: Path) -> CvT:
-        network = blank()
-        load_strict(network, load_tensors(path, ("state_dict",)), path)
-        return network
-
-    network, provenance = load_network(
-        model_file_path, checkpoints.HYBRID_BYOL_S_CVT, random_weights, from_file, blank
+    network, provenance = load_whole(
+        model_file_path, checkpoints.HYBRID_BYOL_S_CVT, random_weights, lambda: CvT(max_columns)
     )
-    model = ByolS(network, window_ms, hop_ms, upstream_quirks)
-    model.provenance = provenance
-    return model.eval()
+    return with_encoder(network, provenance, window_ms, hop_ms, upstream_quirks)

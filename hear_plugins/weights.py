@@ -54,10 +54,14 @@ _RETRIES = 2  # without a byte gained
 _PAUSE_S = 0.5
 
 _scalar = np.float64(0).__reduce__()[0]
+_array = np.zeros(0).__reduce__()[0]
 HARMLESS: dict[str, Any] = {
     "argparse.Namespace": argparse.Namespace,
     "numpy.core.multiarray.scalar": _scalar,  # as NumPy 1 wrote it
     "numpy._core.multiarray.scalar": _scalar,
+    "numpy.core.multiarray._reconstruct": _array,
+    "numpy._core.multiarray._reconstruct": _array,
+    "numpy.ndarray": np.ndarray,
     "numpy.dtype": np.dtype,
     "numpy.dtypes.Float32DType": np.dtypes.Float32DType,
     "numpy.dtypes.Float64DType": np.dtypes.Float64DType,
@@ -125,7 +129,9 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     cure = f"get it from {checkpoint.url} (licence: {checkpoint.licence}) and put it at {path}"
     if checkpoint.by_hand:
-        raise WeightsError(f"{checkpoint.file} needs a browser ({checkpoint.note}); {cure}")
+        raise WeightsError(
+            f"{checkpoint.file} cannot be downloaded from here ({checkpoint.note}); {cure}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

@@ -13,7 +13,10 @@ Layout = dict[str, tuple[int, ...]]
 
 def fixture(layout: Layout) -> dict[str, Tensor]:
     """The numbers with which the reference implementations made the golden arrays."""
-    return filled((name, shape, "float32") for name, shape in layout.items())
+    return filled(
+        (name, shape, "int64" if name.endswith("num_batches_tracked") else "float32")
+        for name, shape in layout.items()
+    )
 
 
 def empty(layout: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
@@ -171,3 +174,81 @@ def vit_columns(columns: int = 38, encoder: str = "", patch: tuple[int, int] = (
     for name, shape in layers.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     return found
+
+
+def _batch_norm(name: str, width: int) -> Layout:
+    found: Layout = {f"{name}.num_batches_tracked": ()}
+    return found | {
+        f"{name}.{leaf}": (width,) for leaf in ("weight", "bias", "running_mean", "running_var")
+    }
+
+
+def byol_s_resnetish34() -> Layout:
+    """The state dict itself."""
+    found: Layout = {"conv1.weight": (64, 1, 7, 7), **_batch_norm("bn1", 64)}
+    before = 64
+    for stage, (width, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=1):
+        for i in range(blocks):
+            block = f"layer{stage}.{i}"
+            for conv, channels in ((1, before), (2, width)):
+                found[f"{block}.conv{conv}.weight"] = (width, channels, 3, 3)
+                found |= _batch_norm(f"{block}.bn{conv}", width)
+            if before != width:
+                found[f"{block}.downsample.0.weight"] = (width, before, 1, 1)
+                found |= _batch_norm(f"{block}.downsample.1", width)
+            before = width
+    return found
+
+
+def byol_s_clstm() -> Layout:
+    """The state dict itself."""
+    found: Layout = {
+        "conv.0.weight": (256, 1, 9, 9),
+        "conv.0.bias": (256,),
+        **_batch_norm("conv.1", 256),
+        "conv.4.weight": (256, 256, 4, 3),
+        "conv.4.bias": (256,),
+        **_batch_norm("conv.5", 256),
+        "fc_final.0.weight": (1024, 1024),
+        "fc_final.0.bias": (1024,),
+    }
+    for direction in ("", "_reverse"):
+        found |= {
+            f"bilstm.weight_ih_l0{direction}": (2048, 3584),
+            f"bilstm.weight_hh_l0{direction}": (2048, 512),
+            f"bilstm.bias_ih_l0{direction}": (2048,),
+            f"bilstm.bias_hh_l0{direction}": (2048,),
+        }
+    return found
+
+
+def hts_at() -> Layout:
+    """Under "state_dict", without the layers that give labels and the fixed tables."""
+    found: Layout = {
+        **_batch_norm("bn0", 64),
+        "patch_embed.proj.weight": (96, 1, 4, 4),
+        "patch_embed.proj.bias": (96,),
+        "patch_embed.norm.weight": (96,),
+        "patch_embed.norm.bias": (96,),
+        "norm.weight": (768,),
+        "norm.bias": (768,),
+    }
+    for i, (depth, heads) in enumerate(((2, 4), (2, 8), (6, 16), (2, 32))):
+        width = 96 << i
+        for j in range(depth):
+            block = f"layers.{i}.blocks.{j}."
+            found[f"{block}attn.relative_position_bias_table"] = (225, heads)
+            for name, shape in {
+                "norm1": (width,),
+                "attn.qkv": (3 * width, width),
+                "attn.proj": (width, width),
+                "norm2": (width,),
+                "mlp.fc1": (4 * width, width),
+                "mlp.fc2": (width, 4 * width),
+            }.items():
+                found |= {f"{block}{name}.weight": shape, f"{block}{name}.bias": shape[:1]}
+        if i < 3:
+            merging = f"layers.{i}.downsample."
+            found |= {f"{merging}norm.{leaf}": (4 * width,) for leaf in ("weight", "bias")}
+            found[f"{merging}reduction.weight"] = (2 * width, 4 * width)
+    return {f"sed_model.{name}": shape for name, shape in found.items()}

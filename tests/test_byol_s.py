@@ -1,4 +1,4 @@
-"""BYOL-S, both encoders, against their authors' code: as it should be, and as it was."""
+"""BYOL-S, all encoders, against their authors' code: as it should be, and as it was."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import layouts
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from parity_fixtures import (
     audio,
     case_audio,
     filled,
+    filled_like,
     frames_error,
     golden_cases,
     relative_error,
@@ -22,13 +24,25 @@ from parity_fixtures import (
 )
 from test_byol_a import published_tensors as cnn_tensors
 
-from hear_plugins import byol_s, hybrid_byol_s_cvt
+from hear_plugins import (
+    byol_s,
+    byol_s_clstm,
+    byol_s_resnetish34,
+    hybrid_byol_s,
+    hybrid_byol_s_cvt,
+)
 from hear_plugins.frontends import LogMel
+from hear_plugins.networks import clstm, resnetish
 from hear_plugins.networks.byol_cnn import AudioNTT2020
 from hear_plugins.weights import WeightsError
 
 TOLERANCE = 1e-5  # of the largest value
-PACKS = {"byol_s_default": byol_s, "byol_s_cvt": hybrid_byol_s_cvt}
+PACKS = {
+    "byol_s_default": byol_s,
+    "byol_s_cvt": hybrid_byol_s_cvt,
+    "byol_s_resnetish34": byol_s_resnetish34,
+    "byol_s_clstm": byol_s_clstm,
+}
 
 
 def cvt_tensors() -> dict[str, torch.Tensor]:
@@ -58,7 +72,11 @@ def cvt_tensors() -> dict[str, torch.Tensor]:
 
 
 def tensors_of(pack: str) -> dict[str, torch.Tensor]:
-    return cvt_tensors() if pack == "byol_s_cvt" else cnn_tensors(2048)
+    if pack == "byol_s_cvt":
+        return cvt_tensors()
+    if pack == "byol_s_default":
+        return cnn_tensors(2048)
+    return layouts.fixture(getattr(layouts, pack)())
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +106,15 @@ def test_golden(files: dict[str, str], pack: str) -> None:
     assert_golden(PACKS[pack], files[pack], golden_cases(GOLDEN / f"{pack}.npz"))
 
 
-@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize(
+    "pack",
+    [
+        "byol_s_default",
+        "byol_s_cvt",
+        pytest.param("byol_s_resnetish34", marks=pytest.mark.long),
+        pytest.param("byol_s_clstm", marks=pytest.mark.long),
+    ],
+)
 def test_all_golden(shared: Path, files: dict[str, str], pack: str) -> None:
     assert_golden(PACKS[pack], files[pack], golden_cases(shared / "parity" / pack / "golden.npz"))
 
@@ -123,6 +149,10 @@ Q, KV = "layers.2.2.layers.0.0.fn.to_q.net", "layers.2.2.layers.0.0.fn.to_kv.net
         ("byol_s_cvt", f"{Q}.0.weight", f"{KV}.0.weight"),
         ("byol_s_cvt", f"{Q}.1.running_mean", f"{KV}.1.running_mean"),
         ("byol_s_cvt", "layers.1.1.g", "layers.1.2.layers.0.0.norm.g"),
+        ("byol_s_resnetish34", "layer2.1.conv1.weight", "layer2.2.conv1.weight"),
+        ("byol_s_resnetish34", "layer1.0.bn1.running_var", "layer1.0.bn2.running_var"),
+        ("byol_s_clstm", "bilstm.weight_ih_l0", "bilstm.weight_ih_l0_reverse"),
+        ("byol_s_clstm", "bilstm.weight_hh_l0", "bilstm.weight_hh_l0_reverse"),
     ],
 )
 def test_swapped_layers_exceed_the_tolerance(
@@ -168,6 +198,33 @@ def test_each_encoder_names_the_others_file(files: dict[str, str]) -> None:
         byol_s.load_model(files["byol_s_cvt"])
     with pytest.raises(WeightsError, match="looks like a checkpoint of byol_a or byol_s"):
         hybrid_byol_s_cvt.load_model(files["byol_s_default"])
+
+
+def test_the_hybrid_has_the_network_of_the_plain_model(files: dict[str, str]) -> None:
+    clips, file = audio(4, 1.0, 16000), files["byol_s_default"]
+    plain, hybrid = byol_s.load_model(file), hybrid_byol_s.load_model(file)
+    scene = hybrid_byol_s.get_scene_embeddings(clips, hybrid)
+    assert torch.equal(scene, byol_s.get_scene_embeddings(clips, plain))
+
+
+@pytest.mark.parametrize("total", [1295, 1296, 1297, 1303])
+@pytest.mark.parametrize(
+    ("network", "module", "most"),
+    [(resnetish.ResNetish34(), resnetish, 40), (clstm.CLSTM(), clstm, 50)],
+    ids=["resnetish34", "clstm"],
+)
+def test_pieces_equal_the_whole(
+    network: Any, module: ModuleType, most: int, total: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.load_state_dict(filled_like(network))
+    columns = torch.randn(1, 64, total, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        (whole,), clip = network.eval().frames(columns), network.clip(columns)
+        monkeypatch.setattr(module, "_MAX_FRAMES", most)
+        pieces = list(network.frames(columns))
+        assert len(pieces) > 5
+        assert relative_error(torch.cat(pieces, 1), whole.numpy()) < TOLERANCE
+        assert relative_error(network.clip(columns), clip.numpy()) < TOLERANCE
 
 
 def test_smaller_encoders_load(tmp_path: Path) -> None:
@@ -235,7 +292,13 @@ def test_long_clips_are_cut_for_attention(files: dict[str, str]) -> None:
 
 
 def test_weights_when_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((byol_s, "default2048"), (hybrid_byol_s_cvt, "cvt_s1")):
+    for module, name in (
+        (byol_s, "default2048"),
+        (hybrid_byol_s_cvt, "cvt_s1"),
+        (byol_s_resnetish34, "resnetish34"),
+        (byol_s_clstm, "never published"),
+        (hybrid_byol_s, "never published"),
+    ):
         with pytest.raises(WeightsError, match=name):
             module.load_model()
     monkeypatch.setenv("HEAR_PLUGINS_RANDOM_WEIGHTS", "3")

@@ -60,6 +60,12 @@ FILES = {  # by their pack in ../shared/parity
     "m2d": File(
         "m2d", layouts.vit_columns(), lambda tensors: {"model": tensors}, "blocks.7.mlp.fc1.weight"
     ),
+    "byol_s_resnetish34": File(
+        "byol_s_resnetish34", layouts.byol_s_resnetish34(), dict, "layer3.0.downsample.0.weight"
+    ),
+    "byol_s_clstm": File(
+        "byol_s_clstm", layouts.byol_s_clstm(), dict, "bilstm.weight_hh_l0_reverse"
+    ),
 }
 
 

@@ -9,7 +9,7 @@ one frame of context, and nothing changes but rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,8 @@ def _block(channels: int) -> list[nn.Module]:
 
 class AudioNTT2020(nn.Module):
     """Log-mel spectrogram -> frames of `d` non-negative values; for inference only."""
+
+    min_columns = COLUMNS_PER_FRAME
 
     def __init__(self, d: int) -> None:
         super().__init__()
@@ -72,14 +74,20 @@ class AudioNTT2020(nn.Module):
 
     def clip(self, columns: Tensor) -> Tensor:
         """Maximum plus mean over the frames: (n, 64, T) -> (n, d)."""
-        highest: Tensor | None = None
-        total = torch.zeros((), device=columns.device)
-        for frames in self.frames(columns):
-            top = frames.amax(1)
-            highest = top if highest is None else torch.maximum(highest, top)
-            total = total + frames.sum(1)
-        assert highest is not None
-        return highest + total / (columns.shape[-1] // COLUMNS_PER_FRAME)
+        return mean_plus_maximum(self.frames(columns))
+
+
+def mean_plus_maximum(pieces: Iterable[Tensor]) -> Tensor:
+    """Over all frames of pieces (n, some, size) in turn: (n, size)."""
+    highest: Tensor | None = None
+    total, count = torch.zeros(()), 0
+    for frames in pieces:
+        top = frames.amax(1)
+        highest = top if highest is None else torch.maximum(highest, top)
+        total = frames.sum(1) + total.to(frames.device)
+        count += frames.shape[1]
+    assert highest is not None
+    return highest + total / count
 
 
 def _convolve(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:

@@ -134,6 +134,7 @@ class CvT(nn.Module):
     """
 
     embedding_size = 4 * 512  # mel positions that are left x channels
+    min_columns = 8
 
     def __init__(self, max_columns: int | None = None) -> None:
         super().__init__()
