@@ -37,7 +37,7 @@ from torch import Tensor
 from . import checkpoints
 from .frontends import LogMel
 from .hear import check_audio, map_rows, pad_to, timestamps
-from .networks.byol_cnn import COLUMNS_PER_FRAME, AudioNTT2020, column_budget
+from .networks.byol_cnn import AudioNTT2020, column_budget
 from .weights import load_network, load_strict, load_tensors
 
 _HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
@@ -49,26 +49,28 @@ RECIPES: dict[str, tuple[LogMel, float, float]] = {
 }
 """Log-mel recipe, mean and standard deviation, as published together."""
 
-_MIN_SAMPLES = (COLUMNS_PER_FRAME - 1) * _HTK.hop
-_CENTRE = (COLUMNS_PER_FRAME - 1) / 2  # of a frame, in columns from its first
-
 
 class ByolA(torch.nn.Module):
     """What `load_model` returns: the network, its frontend and its settings."""
 
     sample_rate = 16000
 
-    def __init__(self, network: AudioNTT2020, mel: str, mean: float, std: float, hop: int) -> None:
+    def __init__(
+        self, network: AudioNTT2020, frontend: LogMel, mean: float, std: float, hop: int
+    ) -> None:
         super().__init__()
         self.network = network
+        # Reflection needs more than half a transform.
+        needed = (network.min_columns - 1) * frontend.hop
+        self.min_samples = max(needed, frontend.n_fft // 2 + 1)
         self.scene_embedding_size = self.timestamp_embedding_size = network.embedding_size
-        self.frontend, self.mean, self.std = RECIPES[mel][0], mean, std
+        self.frontend, self.mean, self.std = frontend, mean, std
         self.hop = hop  # of timestamps, in columns
         self.provenance: dict[str, Any] = {}
 
     def columns(self, audio: Tensor) -> Tensor:
-        """(n_sounds, n_samples) -> standardised log-mels (n_sounds, 64, at least 8)."""
-        return self.frontend(pad_to(audio, _MIN_SAMPLES)).sub_(self.mean).div_(self.std)
+        """(n_sounds, n_samples) -> standardised log-mels (n_sounds, 64, at least a frame)."""
+        return self.frontend(pad_to(audio, self.min_samples)).sub_(self.mean).div_(self.std)
 
 
 def load_model(
@@ -93,20 +95,27 @@ def load_model(
     published = {int(c.variant[1:]): c for c in checkpoints.BYOL_A}
     if dimensions not in published:
         raise ValueError(f"dimensions={dimensions!r}; expected one of {sorted(published)}")
-    if mel not in RECIPES:
-        raise ValueError(f"mel={mel!r}; expected one of {sorted(RECIPES)}")
     if hop_ms not in (40, 80):
         raise ValueError(f"hop_ms={hop_ms!r}; expected 40 or 80")
-    mean = RECIPES[mel][1] if mean is None else float(mean)
-    std = RECIPES[mel][2] if std is None else float(std)
-    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
-        raise ValueError(f"mean={mean}, std={std}; expected finite numbers, std above 0")
+    frontend, mean, std = standardisation(mel, mean, std)
     network, provenance = load_encoder(
         model_file_path, published[dimensions], dimensions, random_weights
     )
-    model = ByolA(network, mel, mean, std, hop_ms // 10)
+    model = ByolA(network, frontend, mean, std, hop_ms // 10)
     model.provenance = provenance
     return model.eval()
+
+
+def standardisation(mel: str, mean: float | None, std: float | None) -> tuple[LogMel, float, float]:
+    """The recipe that these options of `load_model` choose; ValueError for a wrong one."""
+    if mel not in RECIPES:
+        raise ValueError(f"mel={mel!r}; expected one of {sorted(RECIPES)}")
+    frontend, usual_mean, usual_std = RECIPES[mel]
+    mean = usual_mean if mean is None else float(mean)
+    std = usual_std if std is None else float(std)
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
+        raise ValueError(f"mean={mean}, std={std}; expected finite numbers, std above 0")
+    return frontend, mean, std
 
 
 def get_scene_embeddings(audio: Tensor, model: ByolA) -> Tensor:
@@ -132,7 +141,7 @@ def get_scene_embeddings(audio: Tensor, model: ByolA) -> Tensor:
 
 
 def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tensor]:
-    """Embeddings every `hop_ms`, centred on their timestamps, the first at 35 ms.
+    """Frames of the network, centred on their timestamps.
 
     Parameters
     ----------
@@ -152,9 +161,11 @@ def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tenso
     with torch.no_grad():
         audio = check_audio(audio, model)
         columns = model.columns(audio)
-        # The network drops up to seven columns at the end: go on to within a step of the sound's.
-        whole = (columns.shape[-1] - COLUMNS_PER_FRAME) // model.hop + 1
-        reached = math.ceil((audio.shape[-1] / model.frontend.hop - _CENTRE) / model.hop)
+        width = model.network.columns_per_frame
+        centre = (width - 1) / 2  # of a frame, in columns from its first
+        # The network drops a part of a frame at the end: go on to within a step of the sound's.
+        whole = (columns.shape[-1] - width) // model.hop + 1
+        reached = math.ceil((audio.shape[-1] / model.frontend.hop - centre) / model.hop)
         count = max(whole, reached)
 
         def frames(rows: Tensor) -> Tensor:
@@ -162,7 +173,7 @@ def get_timestamp_embeddings(audio: Tensor, model: ByolA) -> tuple[Tensor, Tenso
 
         embeddings = map_rows(frames, columns, _sounds_at_once(columns))
     column_ms = 1000 * model.frontend.hop / model.sample_rate
-    times = timestamps(len(audio), count, model.hop * column_ms, _CENTRE * column_ms, audio.device)
+    times = timestamps(len(audio), count, model.hop * column_ms, centre * column_ms, audio.device)
     return embeddings, times
 
 
@@ -173,17 +184,18 @@ def _every_hop(columns: Tensor, count: int, model: ByolA) -> Tensor:
     reflection, except for the first and last of the frames that the original has.
     """
     out = columns.new_empty(len(columns), count, model.timestamp_embedding_size)
-    passes = COLUMNS_PER_FRAME // model.hop
-    wide = _reflected(columns, COLUMNS_PER_FRAME, 3 * COLUMNS_PER_FRAME)
+    width = model.network.columns_per_frame
+    passes = width // model.hop
+    wide = _reflected(columns, width, 3 * width)
     for first in range(passes):
         slots, done = out[:, first::passes], 0
         stop = 1 + slots.shape[1]  # frame 0 lies in the extension
         for piece in model.network.frames(wide[..., first * model.hop :], 1, stop):
             slots[:, done : done + piece.shape[1]] = piece
             done += piece.shape[1]
-    own = columns.shape[-1] // COLUMNS_PER_FRAME
-    before_last = max(0, own - 2) * COLUMNS_PER_FRAME
-    out[:, 0] = model.network(columns[..., : 3 * COLUMNS_PER_FRAME])[:, 0]
+    own = columns.shape[-1] // width
+    before_last = max(0, own - 2) * width
+    out[:, 0] = model.network(columns[..., : 3 * width])[:, 0]
     out[:, (own - 1) * passes] = model.network(columns[..., before_last:])[:, -1]
     return out
 
@@ -204,21 +216,23 @@ def load_encoder(
     default: checkpoints.Checkpoint,
     dimensions: int,
     random_weights: int | None,
+    encoder: type[AudioNTT2020] = AudioNTT2020,
 ) -> tuple[AudioNTT2020, dict[str, Any]]:
     """The encoder of BYOL-A and BYOL-S, of the size that the file holds, and its provenance.
 
-    A state dict may be wrapped in "state_dict", and its names may have a prefix.
+    A state dict may be wrapped in "state_dict" or "model", and its names may have a prefix.
     """
 
     def from_file(path: Path) -> AudioNTT2020:
-        tensors = {_bare(name): x for name, x in load_tensors(path, ("state_dict",)).items()}
+        wrapped = load_tensors(path, ("state_dict", "model"))
+        tensors = {_bare(name): x for name, x in wrapped.items()}
         last = tensors.get("fc.3.bias")
-        network = AudioNTT2020(dimensions if last is None else last.numel())
+        network = encoder(dimensions if last is None else last.numel())
         load_strict(network, tensors, path)
         return network
 
     def blank() -> AudioNTT2020:
-        return AudioNTT2020(dimensions)
+        return encoder(dimensions)
 
     return load_network(model_file_path, default, random_weights, from_file, blank)
 

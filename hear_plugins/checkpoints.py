@@ -236,6 +236,7 @@ PASST: tuple[Checkpoint, ...] = (
     _passt("light", "v.0.0.10", "passt-l-kd-ap.47.pt"),
 )
 
+
 def _cnn14(
     variant: str, file: str, size: int, sha256: str | None = None, note: str = ""
 ) -> Checkpoint:
@@ -258,6 +259,7 @@ CNN14: tuple[Checkpoint, ...] = (
         "e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
     ),
 )
+CNN14_FUSION = replace(CNN14[1], module="cnn14_fusion")
 
 BYOL_S_CVT_OPENSMILE = replace(HYBRID_BYOL_S_CVT, module="byol_s_cvt_opensmile")
 
@@ -286,6 +288,30 @@ HTS_AT: tuple[Checkpoint, ...] = (
     ),
 )
 
+BYOL_A_V2 = Checkpoint(
+    "byol_a_v2",
+    "d2048",
+    "AudioNTT2022-BYOLA-64x96d2048.pth",
+    _raw(_BYOL_A, "v2/AudioNTT2022-BYOLA-64x96d2048.pth"),
+    None,
+    None,
+    "7e081bb05e8e1e620a13fa21f36a9fa4a973b1c3",
+    _NTT,
+    _BYOL_A,
+)
+
+
+def _vggish(variant: str, file: str, sha256: str) -> Checkpoint:
+    url = f"https://github.com/harritaylor/torchvggish/releases/download/v0.1/{file}"
+    source = "harritaylor/torchvggish@f3f90969ce8fb77a05d984b892ddf662e8466377"
+    note = f"its sha256 begins with {sha256}"
+    return Checkpoint("vggish", variant, file, url, None, None, None, "Apache-2.0", source, note)
+
+
+VGGISH = _vggish("vggish", "vggish-10086976.pth", "10086976")
+VGGISH_PCA = _vggish("pca", "vggish_pca_params-970ea276.pth", "970ea276")
+VGGISH_FUSION = replace(VGGISH, module="vggish_fusion")
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -299,10 +325,15 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     BYOL_S_RESNETISH34,
     BYOL_S_CLSTM,
     HYBRID_BYOL_S,
+    BYOL_A_V2,
     *PASST,
     *CNN14,
+    CNN14_FUSION,
     BYOL_S_CVT_OPENSMILE,
     *HTS_AT,
+    VGGISH,
+    VGGISH_PCA,
+    VGGISH_FUSION,
 )
 
 _MARKS = (
@@ -319,7 +350,9 @@ _MARKS = (
     ("bilstm.weight_hh_l0_reverse", "byol_s_clstm"),
     ("conv_block6.bn2.running_mean", "cnn14"),
     ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
+    ("features.13.weight", "vggish"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
+    ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )
 
 

@@ -156,19 +156,21 @@ def mae_ast() -> Layout:
     return found
 
 
+_VIT_BLOCK: Layout = {
+    "norm1": (768,),
+    "attn.qkv": (2304, 768),
+    "attn.proj": (768, 768),
+    "norm2": (768,),
+    "mlp.fc1": (3072, 768),
+    "mlp.fc2": (768, 3072),
+}
+
+
 def vit_columns(columns: int = 38, encoder: str = "", patch: tuple[int, int] = (16, 16)) -> Layout:
     """The state dict of M2D, and with `encoder` before the names of its layers that of MATPAC."""
-    per_block: Layout = {
-        "norm1": (768,),
-        "attn.qkv": (2304, 768),
-        "attn.proj": (768, 768),
-        "norm2": (768,),
-        "mlp.fc1": (3072, 768),
-        "mlp.fc2": (768, 3072),
-    }
     layers: Layout = {"patch_embed.proj": (768, 1, *patch), f"{encoder}norm": (768,)}
     for i in range(12):
-        for name, shape in per_block.items():
+        for name, shape in _VIT_BLOCK.items():
             layers[f"{encoder}blocks.{i}.{name}"] = shape
     found: Layout = {"cls_token": (1, 1, 768), "pos_embed": (1, 1 + 80 // patch[0] * columns, 768)}
     for name, shape in layers.items():
@@ -252,3 +254,63 @@ def hts_at() -> Layout:
             found |= {f"{merging}norm.{leaf}": (4 * width,) for leaf in ("weight", "bias")}
             found[f"{merging}reduction.weight"] = (2 * width, 4 * width)
     return {f"sed_model.{name}": shape for name, shape in found.items()}
+
+
+def cnn14(sample_rate: int) -> Layout:
+    """Under "model"."""
+    bins = {16000: 257, 32000: 513}[sample_rate]
+    found: Layout = {
+        "spectrogram_extractor.stft.conv_real.weight": (bins, 1, 2 * bins - 2),
+        "spectrogram_extractor.stft.conv_imag.weight": (bins, 1, 2 * bins - 2),
+        "logmel_extractor.melW": (bins, 64),
+        **_batch_norm("bn0", 64),
+        "fc1.weight": (2048, 2048),
+        "fc1.bias": (2048,),
+        "fc_audioset.weight": (527, 2048),
+        "fc_audioset.bias": (527,),
+    }
+    before = 1
+    for i in range(1, 7):
+        width = 32 << i
+        for conv in (1, 2):
+            found[f"conv_block{i}.conv{conv}.weight"] = (width, before, 3, 3)
+            found |= _batch_norm(f"conv_block{i}.bn{conv}", width)
+            before = width
+    return found
+
+
+def byol_a_v2() -> Layout:
+    """The state dict itself."""
+    found: Layout = {
+        "features.0.weight": (64, 1, 3, 3),
+        "features.0.bias": (64,),
+        **_batch_norm("features.1", 64),
+        "features.4.weight": (64, 64, 3, 3),
+        "features.4.bias": (64,),
+        **_batch_norm("features.5", 64),
+    }
+    found |= {"fc.0.weight": (2048, 1024), "fc.0.bias": (2048,)}
+    return found | {"fc.3.weight": (2048, 2048), "fc.3.bias": (2048,)}
+
+
+def passt(grid: tuple[int, int] = (12, 99), depth: int = 12, classes: int = 527) -> Layout:
+    """The state dict itself, or under "model"."""
+    layers: Layout = {
+        "patch_embed.proj": (768, 1, 16, 16),
+        "norm": (768,),
+        "head.0": (768,),
+        "head.1": (classes, 768),
+        "head_dist": (classes, 768),
+    }
+    for i in range(depth):
+        layers |= {f"blocks.{i}.{name}": shape for name, shape in _VIT_BLOCK.items()}
+    found: Layout = {
+        "cls_token": (1, 1, 768),
+        "dist_token": (1, 1, 768),
+        "new_pos_embed": (1, 2, 768),
+        "freq_new_pos_embed": (1, 768, grid[0], 1),
+        "time_new_pos_embed": (1, 768, 1, grid[1]),
+    }
+    for name, shape in layers.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found

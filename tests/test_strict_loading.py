@@ -63,6 +63,7 @@ FILES = {  # by their pack in ../shared/parity
     "byol_s_resnetish34": File(
         "byol_s_resnetish34", layouts.byol_s_resnetish34(), dict, "layer3.0.downsample.0.weight"
     ),
+    "byol_a_v2": File("byol_a_v2", layouts.byol_a_v2(), dict, "features.5.running_mean"),
     "byol_s_clstm": File(
         "byol_s_clstm", layouts.byol_s_clstm(), dict, "bilstm.weight_hh_l0_reverse"
     ),
