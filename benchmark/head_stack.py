@@ -124,7 +124,6 @@ class HeadStack:
         self.heads = list(heads)
         self.rows = list(rows)
         self.batch_size = confs[0]["batch_size"]
-        self.loss = heads[0].loss
         self.multiclass = heads[0].multiclass
         names = [name for name, value in heads[0].state_dict().items() if value.is_floating_point()]
         self.trained = {name for name, _ in heads[0].named_parameters()}

@@ -28,7 +28,7 @@ from benchmark.errors import UserError
 from benchmark.events import Frames
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE
 
-HELD_BYTES = 2 << 30
+HELD_BYTES = 2 << 30  # embeddings of a task that take more are not held in memory
 # Rows of a task by slices of their numbers or by the numbers themselves, as one tensor.
 Take = Callable[[list[slice] | Tensor], Tensor]
 
@@ -109,7 +109,8 @@ class EmbeddedTask:
     def fingerprint(self) -> str:
         """Hash that changes when embeddings, labels or events do; of large files parts are read."""
         digest = hashlib.sha256()
-        for path in sorted(path for path in self.path.iterdir() if path.is_file()):
+        read = (METADATA_FILE, VOCABULARY_FILE, *(f"{s}." for s in self.metadata["splits"]))
+        for path in sorted(path for path in self.path.iterdir() if path.name.startswith(read)):
             size = path.stat().st_size
             digest.update(f"{path.name} {size}\n".encode())
             with path.open("rb") as file:
