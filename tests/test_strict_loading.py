@@ -67,6 +67,12 @@ FILES = {  # by their pack in ../shared/parity
     "byol_s_clstm": File(
         "byol_s_clstm", layouts.byol_s_clstm(), dict, "bilstm.weight_hh_l0_reverse"
     ),
+    "hts_at": File(
+        "hts_at",
+        layouts.hts_at(),
+        lambda tensors: {"state_dict": tensors},
+        "sed_model.layers.2.blocks.5.attn.qkv.weight",
+    ),
 }
 
 

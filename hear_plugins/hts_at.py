@@ -1,0 +1,236 @@
+"""HTS-AT: a Swin transformer that learnt AudioSet's labels from spectrograms cut into a square.
+
+Paper         Chen, Du, Zhu, Ma, Berg-Kirkpatrick, Dubnov, "HTS-AT: A Hierarchical Token-Semantic
+              Audio Transformer for Sound Classification and Detection", ICASSP 2022,
+              arXiv:2202.00874
+Weights       HTSAT_AudioSet_Saved_1.ckpt to _6.ckpt, by hand from the Google Drive folder of
+              RetroCirce/HTS-Audio-Transformer, and what was tuned from them at 32 kHz (not the
+              Speech Commands file: its layout is the same, but it learnt at 16 kHz). The code is
+              MIT, for the weights no licence is stated. Layers that give labels are ignored
+Input         32 kHz; 64 log-mels in decibels, 50 - 14000 Hz, 32 ms window, 10 ms hop, batch norm
+Scene         chunks of 10 s: each is repeated as often as it fits into 1024 frames, stretched to
+              them and cut into four parts that lie above each other as a square of 256 pixels;
+              mean over the 8 x 8 tokens, then over the chunks: 768 values
+Timestamps    the mean of the tokens of 32 frames (320 ms), every 40 ms from 35 ms, centred on them:
+              the frames are repeated such that the repeats are shifted by 40 ms against the tokens
+
+Options of `load_model`
+    hop_ms=40              320, 160, 80, 40, 20 or 10: fewer or more passes
+    upstream_quirks=False  True: a last chunk of 17 ms counts as much as one of 10 s in the scene
+    random_weights         seed, for tests and timing
+
+Differences from the original
+    Last chunks below 1 s are left out of longer sounds (the original fails at 16 ms and less, where
+    here zeros follow). The original has no timestamps: within 10 s it has 32 tokens, 313 ms apart.
+    Here frames are not stretched, so that tokens are 320 ms wide at any length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import checkpoints
+from .frontends import LogMel
+from .hear import check_audio, map_windows, pad_to, timestamps
+from .networks.swin import Swin
+from .weights import load_network, load_strict, load_tensors
+
+FRONTEND = LogMel(
+    32000, 1024, 320, 64, 50, 14000, scale="slaney", norm="slaney", floor=1e-10, decibels=True
+)
+STEPS_MS = (320, 160, 80, 40, 20, 10)
+
+_FRAMES, _PATCH = 1024, 32  # of an image and of a token
+_CENTRE_MS = (_PATCH - 1) / 2 * 10
+_CHUNK = 10 * FRONTEND.sample_rate
+_REST, _SHORTEST = FRONTEND.sample_rate, FRONTEND.n_fft // 2 + 1
+_BATCH_CHUNKS = 4
+_PREFIX = "sed_model."
+_IGNORED = ("spectrogram_extractor.", "logmel_extractor.", "tscam_conv.", "head.")
+_FIXED = (".relative_position_index", ".attn_mask")
+
+
+class Network(Swin):
+    """Log-mels to tokens of 320 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(256, 96, (2, 2, 6, 2), (4, 8, 16, 32))
+        self.bn0 = nn.BatchNorm1d(FRONTEND.n_mels)
+
+    def columns(self, frames: Tensor) -> Tensor:
+        """(n, 64, 1024) after `bn0` -> (n, 32, 768)."""
+        square = frames.unflatten(2, (4, 256)).transpose(1, 2).flatten(1, 2)
+        return self(square).unflatten(1, (4, 2)).mean(2).flatten(1, 2)
+
+
+class HtsAt(nn.Module):
+    """What `load_model` returns: the network and its settings."""
+
+    sample_rate = FRONTEND.sample_rate
+    scene_embedding_size = timestamp_embedding_size = 768
+
+    def __init__(self, network: Network, hop_ms: int, upstream_quirks: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.hop_ms = hop_ms
+        self.upstream_quirks = upstream_quirks
+        self.provenance: dict[str, Any] = {}
+
+    def spectrogram(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> (n_sounds, 64, frames), normalised."""
+        normalised: Tensor = self.network.bn0(FRONTEND(pad_to(audio, _SHORTEST)))
+        return normalised
+
+    def chunk(self, audio: Tensor) -> Tensor:
+        """(n, at most 10 s) -> tokens (n, 32, 768) of the repeated and stretched chunk."""
+        frames = self.spectrogram(audio)
+        frames = frames.repeat(1, 1, _FRAMES // frames.shape[-1]).unsqueeze(1)
+        size = (frames.shape[2], _FRAMES)
+        frames = F.interpolate(frames, size, mode="bicubic", align_corners=True)
+        return self.network.columns(frames.squeeze(1))
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    hop_ms: int = 40,
+    upstream_quirks: bool = False,
+    random_weights: int | None = None,
+) -> HtsAt:
+    """Load HTS-AT; the options are on the module's card.
+
+    Raises
+    ------
+    ValueError
+        An option has a value that it cannot have.
+    hear_plugins.weights.WeightsError
+        The weights are missing, damaged, or another model's.
+    """
+    if hop_ms not in STEPS_MS:
+        raise ValueError(f"hop_ms={hop_ms!r}; expected one of {list(STEPS_MS)}")
+    network, provenance = load_network(
+        model_file_path, checkpoints.HTS_AT[0], random_weights, _load_file, Network
+    )
+    model = HtsAt(network, hop_ms, upstream_quirks)
+    model.provenance = provenance
+    return model.eval()
+
+
+def _load_file(path: Path) -> Network:
+    tensors = load_tensors(path, ("state_dict",), training_state=True)
+    network = Network()
+    load_strict(
+        network,
+        tensors,
+        path,
+        ignored=[_PREFIX + name for name in _IGNORED]
+        + [name for name in tensors if name.endswith(_FIXED)],
+        name_in_file=lambda name: _PREFIX + name,
+    )
+    return network
+
+
+@torch.no_grad()
+def get_scene_embeddings(audio: Tensor, model: HtsAt) -> Tensor:
+    """One embedding a sound.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 32 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    Tensor (n_sounds, scene_embedding_size), float32.
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    audio = check_audio(audio, model)
+    whole = audio.shape[-1] // _CHUNK * _CHUNK
+    parts = [audio[:, :whole].unfold(-1, _CHUNK, _CHUNK)] if whole else []
+    least = _SHORTEST if model.upstream_quirks else _REST
+    if not whole or audio.shape[-1] - whole >= least:
+        parts.append(audio[:, whole:].unsqueeze(1))
+    latents = [
+        map_windows(lambda x: model.chunk(x).mean(1), part, _BATCH_CHUNKS * _CHUNK)
+        for part in parts
+    ]
+    return torch.cat(latents, dim=1).mean(1)
+
+
+@torch.no_grad()
+def get_timestamp_embeddings(audio: Tensor, model: HtsAt) -> tuple[Tensor, Tensor]:
+    """Embeddings every `hop_ms`, centred on their timestamps.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 32 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
+    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    audio = check_audio(audio, model)
+    hop, first_ms = model.hop_ms // 10, _CENTRE_MS % model.hop_ms
+    end_ms = 1000 * audio.shape[-1] / model.sample_rate
+    count = max(1, int((end_ms - first_ms) // model.hop_ms) + 1)
+    # Each shift holds 32 tokens: longer sounds are cut into equal parts.
+    cuts = -(-count // (_FRAMES // hop))
+    each = -(-count // cuts)
+    before = round((_CENTRE_MS - first_ms) / 10)
+    frames = model.spectrogram(audio)
+    behind = max(0, cuts * each * hop - hop + _PATCH - before - frames.shape[-1])
+    frames = F.pad(frames, (before, behind))
+    windows = frames.unfold(-1, (each - 1) * hop + _PATCH, each * hop).transpose(1, 2)[:, :cuts]
+    embeddings = map_windows(
+        lambda x: shifted_columns(model.network.columns, x, hop), windows, windows[0, 0].numel()
+    ).flatten(1, 2)[:, :count]
+    return embeddings, timestamps(len(audio), count, model.hop_ms, first_ms, audio.device)
+
+
+def shifted_columns(encode: Callable[[Tensor], Tensor], windows: Tensor, hop: int) -> Tensor:
+    """Tokens of the 32 frames from 0, hop, 2 hop, ... in images that hold as many as they can.
+
+    A window is repeated in an image, as the original does with short sounds, at a period that
+    shifts each repeat by `hop` frames against the tokens' grid.
+
+    Parameters
+    ----------
+    encode : callable (n, rows, 1024) -> (n, 32, size)
+    windows : Tensor (n, rows, 32 + multiple of hop), at most 1024 + 32 - hop frames
+    hop : in frames, a divisor of 32
+
+    Returns
+    -------
+    Tensor (n, count, size).
+    """
+    length = windows.shape[-1]
+    count, shifts = (length - _PATCH) // hop + 1, _PATCH // hop
+    period = length + (-hop - length) % _PATCH
+    repeats = min(shifts, max(1, _FRAMES // period))
+    images = -(-min(shifts, count) // repeats)
+    device = windows.device
+    skipped = torch.arange(images, device=device) * repeats * hop
+    index = (torch.arange(_FRAMES, device=device) + skipped[:, None]) % period
+    tape = F.pad(windows, (0, period - length))[:, :, index]
+    columns = encode(tape.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(windows), images))
+    start = torch.arange(count, device=device)
+    image, repeat = start % shifts // repeats, start % shifts % repeats
+    place = (start * hop - skipped[image] + repeat * period) // _PATCH
+    return columns[:, image, place]
