@@ -259,7 +259,6 @@ CNN14: tuple[Checkpoint, ...] = (
         "e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
     ),
 )
-CNN14_FUSION = replace(CNN14[1], module="cnn14_fusion")
 
 BYOL_S_CVT_OPENSMILE = replace(HYBRID_BYOL_S_CVT, module="byol_s_cvt_opensmile")
 
@@ -300,17 +299,26 @@ BYOL_A_V2 = Checkpoint(
     _BYOL_A,
 )
 
-
-def _vggish(variant: str, file: str, sha256: str) -> Checkpoint:
-    url = f"https://github.com/harritaylor/torchvggish/releases/download/v0.1/{file}"
-    source = "harritaylor/torchvggish@f3f90969ce8fb77a05d984b892ddf662e8466377"
-    note = f"its sha256 begins with {sha256}"
-    return Checkpoint("vggish", variant, file, url, None, None, None, "Apache-2.0", source, note)
+_OPENL3 = "torchopenl3/torchopenl3-models"
 
 
-VGGISH = _vggish("vggish", "vggish-10086976.pth", "10086976")
-VGGISH_PCA = _vggish("pca", "vggish_pca_params-970ea276.pth", "970ea276")
-VGGISH_FUSION = replace(VGGISH, module="vggish_fusion")
+def _openl3(variant: str) -> Checkpoint:
+    file = f"torchopenl3_{variant}.pth.tar"
+    url = f"https://raw.githubusercontent.com/{_OPENL3}/master/{file}"
+    note = "a port of marl/openl3's weights, whose licence this is; no digest is published"
+    return Checkpoint("openl3", variant, file, url, None, None, None, "CC-BY-4.0", _OPENL3, note)
+
+
+OPENL3: tuple[Checkpoint, ...] = (
+    _openl3("mel256_music_6144"),
+    _openl3("mel256_music_512"),
+    _openl3("mel256_env_6144"),
+    _openl3("mel256_env_512"),
+    _openl3("mel128_music_6144"),
+    _openl3("mel128_music_512"),
+    _openl3("mel128_env_6144"),
+    _openl3("mel128_env_512"),
+)
 
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
@@ -328,12 +336,9 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     BYOL_A_V2,
     *PASST,
     *CNN14,
-    CNN14_FUSION,
     BYOL_S_CVT_OPENSMILE,
     *HTS_AT,
-    VGGISH,
-    VGGISH_PCA,
-    VGGISH_FUSION,
+    *OPENL3,
 )
 
 _MARKS = (
@@ -350,7 +355,7 @@ _MARKS = (
     ("bilstm.weight_hh_l0_reverse", "byol_s_clstm"),
     ("conv_block6.bn2.running_mean", "cnn14"),
     ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
-    ("features.13.weight", "vggish"),
+    ("speclayer.mel_basis", "openl3"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
     ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )
