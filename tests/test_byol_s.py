@@ -207,7 +207,7 @@ def test_the_hybrid_has_the_network_of_the_plain_model(files: dict[str, str]) ->
     assert torch.equal(scene, byol_s.get_scene_embeddings(clips, plain))
 
 
-@pytest.mark.parametrize("total", [1295, 1296, 1297, 1303])
+@pytest.mark.parametrize("total", [1296, 1303])
 @pytest.mark.parametrize(
     ("network", "module", "most"),
     [(resnetish.ResNetish34(), resnetish, 40), (clstm.CLSTM(), clstm, 50)],
