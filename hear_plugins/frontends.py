@@ -29,8 +29,10 @@ class LogMel:
     ----------
     sample_rate, n_fft, hop : in Hz and samples
     n_mels, f_min, f_max : number of filters; lowest and highest edge in Hz
-    win_length : periodic Hann window in samples, centred in the transform; None: n_fft
-    scale : "htk" or "slaney" (linear below 1 kHz), as torchaudio and librosa name them
+    win_length : Hann window in samples, centred in the transform; None: n_fft
+    periodic : or else the window is symmetric
+    scale : "htk" or "slaney" (linear below 1 kHz), as torchaudio and librosa name them; "kaldi":
+        as of `KaldiFbank`
     norm : None (peak 1) or "slaney" (equal area in Hz)
     power : exponent of the magnitude
     padding : "reflect" or "constant" (zeros): column k is centred on sample k * hop;
@@ -46,6 +48,7 @@ class LogMel:
     f_min: float
     f_max: float
     win_length: int | None = None
+    periodic: bool = True
     scale: str = "htk"
     norm: str | None = None
     power: float = 2.0
@@ -121,6 +124,8 @@ class LogMel:
         half = size // 2
         first = -(-half // self.hop)  # columns first .. last - 1 lie inside
         last = (length - size + half) // self.hop + 1
+        if last <= first or length < hop:  # nothing to share
+            return self(windows)
         sound = torch.cat((windows[:-1, :hop].flatten(), windows[-1]))
         inner = self.of_frames(sound[None, first * self.hop - half :].unfold(-1, size, self.hop))[0]
         head = windows[:, : (first - 1) * self.hop + size - half]
@@ -140,7 +145,7 @@ class LogMel:
 def _tables(spec: LogMel, device: torch.device) -> tuple[Tensor, Tensor]:
     """The window (window_samples,) and filters (n_fft // 2 + 1, n_mels), float32 on `device`."""
     with torch.inference_mode(False):
-        window = torch.hann_window(spec.window_samples, periodic=True, dtype=torch.float64)
+        window = torch.hann_window(spec.window_samples, periodic=spec.periodic, dtype=torch.float64)
         filters = torch.from_numpy(mel_filters(spec))
         return window.to(device, torch.float32), filters.to(device, torch.float32)
 
@@ -149,8 +154,11 @@ def mel_filters(spec: LogMel) -> np.ndarray:
     """Triangular mel filters, float64 (n_fft // 2 + 1, n_mels).
 
     HTK scale: 2595 log10(1 + f / 700). Slaney's: f / 66.67 up to 1 kHz, then 27 steps for each
-    factor 6.4 (Auditory Toolbox). Triangles are linear in Hz, as in torchaudio and librosa.
+    factor 6.4 (Auditory Toolbox). Triangles are linear in Hz, as in torchaudio and librosa; Kaldi's
+    are linear in mel.
     """
+    if spec.scale == "kaldi":
+        return _kaldi_filters(spec.sample_rate, spec.n_fft, spec.n_mels, spec.f_min, spec.f_max)
     low, high = _to_mel(np.array([spec.f_min, spec.f_max]), spec.scale)
     edges = _to_hz(np.linspace(low, high, spec.n_mels + 2), spec.scale)
     frequencies = np.linspace(0, spec.sample_rate / 2, spec.n_fft // 2 + 1)
@@ -251,17 +259,20 @@ def _kaldi_tables(spec: KaldiFbank, device: torch.device) -> tuple[Tensor, Tenso
     with torch.inference_mode(False):
         window = torch.hann_window(spec.length, periodic=False, dtype=torch.float64)
         window = window**0.85 if spec.window == "povey" else window
-        filters = torch.from_numpy(_kaldi_filters(spec))
+        n_fft = 1 << (spec.length - 1).bit_length()
+        filters = torch.from_numpy(
+            _kaldi_filters(spec.sample_rate, n_fft, spec.n_mels, spec.f_min, spec.f_max)
+        )
         return window.to(device, torch.float32), filters.to(device, torch.float32)
 
 
-def _kaldi_filters(spec: KaldiFbank) -> np.ndarray:
+def _kaldi_filters(
+    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float
+) -> np.ndarray:
     """Triangles linear in mel (1127 ln(1 + f / 700)), float64 (n_fft // 2 + 1, n_mels)."""
-    n_fft = 1 << (spec.length - 1).bit_length()
-    hz = np.array([spec.f_min, spec.f_max])
-    low, high = 1127 * np.log1p(hz / 700)
-    edges = np.linspace(low, high, spec.n_mels + 2)
-    bins = 1127 * np.log1p(np.arange(n_fft // 2 + 1) * spec.sample_rate / n_fft / 700)
+    low, high = 1127 * np.log1p(np.array([f_min, f_max]) / 700)
+    edges = np.linspace(low, high, n_mels + 2)
+    bins = 1127 * np.log1p(np.arange(n_fft // 2 + 1) * sample_rate / n_fft / 700)
     slope = (bins[:, None] - edges) / (edges[1] - edges[0])
     filters = np.clip(np.minimum(slope[:, :-2], -slope[:, 2:]), 0, None)
     filters[-1] = 0  # Kaldi leaves the bin at half the sample rate out

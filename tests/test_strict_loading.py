@@ -73,6 +73,7 @@ FILES = {  # by their pack in ../shared/parity
         lambda tensors: {"state_dict": tensors},
         "sed_model.layers.2.blocks.5.attn.qkv.weight",
     ),
+    "passt_base": File("passt", layouts.passt(), dict, "blocks.9.attn.proj.weight"),
 }
 
 

@@ -28,9 +28,19 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        qkv = linear(x, self.qkv.weight, self.qkv.bias).unflatten(2, (3, self.heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    def forward(self, x: Tensor, first: int | None = None) -> Tensor:
+        """(batch, tokens, width) -> the same, or only the `first` tokens of it."""
+        weight, bias = self.qkv.weight, self.qkv.bias
+        if first is None:
+            qkv = linear(x, weight, bias).unflatten(2, (3, self.heads, -1))
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        else:
+            width = x.shape[2]
+            biases = (None, None) if bias is None else (bias[:width], bias[width:])
+            query = linear(x[:, :first].contiguous(), weight[:width], biases[0])
+            q = query.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            kv = linear(x, weight[width:], biases[1]).unflatten(2, (2, self.heads, -1))
+            k, v = kv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return linear(mixed, self.proj.weight, self.proj.bias)
 
@@ -58,45 +68,59 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(width, 4 * width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
+    def forward(self, x: Tensor, first: int | None = None) -> Tensor:
+        """(batch, tokens, width) -> the same, or only the `first` tokens of it, at less cost."""
+        x = x[:, :first] + self.attn(self.norm1(x), first)
         return x + self.mlp(self.norm2(x))
 
 
-def cut(spectrogram: Tensor, patch: tuple[int, int]) -> Tensor:
-    """Patches without overlap; what does not fill one is left out.
+def cut(
+    spectrogram: Tensor, patch: tuple[int, int], stride: tuple[int, int] | None = None
+) -> Tensor:
+    """Patches, by default without overlap; what does not fill one is left out.
 
     Parameters
     ----------
     spectrogram : Tensor (batch, bands, frames), or with its axes in another order.
     patch : its size along these axes.
+    stride : from one patch to the next along these axes.
 
     Returns
     -------
     Tensor (batch, rows, columns, values of a patch): the patch's last axis runs fastest.
     """
-    return spectrogram.unfold(1, patch[0], patch[0]).unfold(2, patch[1], patch[1]).flatten(3)
+    rows, columns = stride or patch
+    return spectrogram.unfold(1, patch[0], rows).unfold(2, patch[1], columns).flatten(3)
 
 
 class PatchEmbed(nn.Module):
-    """Non-overlapping patches of a spectrogram, each projected to one token.
+    """Patches of a spectrogram, each projected to one token.
 
     Parameters
     ----------
     width : of a token.
     patch : (bands, frames)
     flat : the weight is stored as a matrix instead of a convolution's kernel.
+    stride : as of `cut`.
     """
 
-    def __init__(self, width: int, patch: tuple[int, int], flat: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        patch: tuple[int, int],
+        flat: bool = False,
+        stride: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.patch = patch
+        self.stride = stride
         self.proj: nn.Linear | nn.Conv2d
         self.proj = nn.Linear(math.prod(patch), width) if flat else nn.Conv2d(1, width, patch)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(batch, bands, frames) -> (batch, rows, columns, width)."""
-        return linear(cut(spectrogram, self.patch), self.proj.weight.flatten(1), self.proj.bias)
+        patches = cut(spectrogram, self.patch, self.stride)
+        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class ViT(nn.Module):
