@@ -37,8 +37,8 @@ from hear_plugins.networks.byol_cnn import AudioNTT2020
 from hear_plugins.weights import WeightsError
 
 TOLERANCE = 1e-5  # of the largest value
-# With its input multiplied by up to 502 windows the LSTM amplifies rounding: the golden arrays, too,
-# are up to 2.7e-5 away from the same network in float64.
+# With its input multiplied by up to 502 windows the LSTM amplifies rounding: the golden arrays too
+# are up to 2.7e-5 from the same network in float64.
 LSTM_QUIRKS_TOLERANCE = 5e-5
 PACKS = {
     "byol_s_default": byol_s,
