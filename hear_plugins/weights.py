@@ -15,7 +15,6 @@ A plugin's `load_model` reads
 
 from __future__ import annotations
 
-import argparse
 import functools
 import hashlib
 import math
@@ -36,7 +35,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import platformdirs
 import torch
 from filelock import FileLock
@@ -53,21 +51,31 @@ _TIMEOUT_S = 30.0
 _RETRIES = 2  # without a byte gained
 _PAUSE_S = 0.5
 
-_scalar = np.float64(0).__reduce__()[0]
-_array = np.zeros(0).__reduce__()[0]
-HARMLESS: dict[str, Any] = {
-    "argparse.Namespace": argparse.Namespace,
-    "numpy.core.multiarray.scalar": _scalar,  # as NumPy 1 wrote it
-    "numpy._core.multiarray.scalar": _scalar,
-    "numpy.core.multiarray._reconstruct": _array,
-    "numpy._core.multiarray._reconstruct": _array,
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "numpy.dtypes.Float32DType": np.dtypes.Float32DType,
-    "numpy.dtypes.Float64DType": np.dtypes.Float64DType,
-    "numpy.dtypes.Int64DType": np.dtypes.Int64DType,
-}
-"""What training state beside the tensors may name in a file: it makes values, and runs nothing."""
+
+class Discarded:
+    """Stands for a value of a training file that no model needs; keeps nothing and runs nothing."""
+
+    def __init__(self, *parts: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+# What published training files name beside their tensors. NumPy's own constructors are not called
+# even for honest values: bytes that claim to be an array of objects would be taken as addresses.
+DISCARDED = (
+    "argparse.Namespace",
+    "numpy.core.multiarray.scalar",  # as NumPy 1 wrote it
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.dtypes.Float32DType",
+    "numpy.dtypes.Float64DType",
+    "numpy.dtypes.Int64DType",
+)
 
 
 class WeightsError(RuntimeError):
@@ -301,14 +309,15 @@ def load_content(path: Path, training_state: bool = False) -> Any:
     Parameters
     ----------
     path : of the file.
-    training_state : accept what is in `HARMLESS`, which some published training files name.
+    training_state : let the file name what is in `DISCARDED`, as some published training files
+        do; a `Discarded` takes the place of each such value.
 
     Raises
     ------
     WeightsError
         Truncated, not a checkpoint, or naming code beside plain containers.
     """
-    allowed: list[Any] = [(what, name) for name, what in HARMLESS.items()] if training_state else []
+    allowed: list[Any] = [(Discarded, name) for name in DISCARDED] if training_state else []
     try:
         with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what matters is an error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import http.server
 import io
@@ -11,10 +12,12 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -312,6 +315,52 @@ def test_code_in_a_file_is_refused_and_not_executed(file: Path, form: str) -> No
     assert "\n" not in str(caught.value)
     if form != "pickle":
         assert "mkdir" in str(caught.value)
+
+
+class Setting:
+    """Pickles as an object of an allowed kind whose state is an attack."""
+
+    def __init__(self, kind: type, arguments: tuple[Any, ...], state: Any) -> None:
+        self.parts = kind, arguments, state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.parts
+
+
+POSITIONS: dict[str, Callable[[Attack], Any]] = {
+    "alone": lambda attack: attack,
+    "beside the tensors": lambda attack: {"weight": torch.zeros(2), "more": attack},
+    "before the tensors": lambda attack: {"more": attack, "weight": torch.zeros(2)},
+    "in place of a tensor": lambda attack: {"model": {"weight": attack}},
+    "as a key": lambda attack: {attack: torch.zeros(2)},
+    "in a list": lambda attack: {"weight": torch.zeros(2), "epochs": [1, [2, attack]]},
+    "in a tuple": lambda attack: {"weight": torch.zeros(2), "epochs": (1, (2, attack))},
+    "in an ordered dict's attributes": lambda attack: Setting(OrderedDict, (), {"a": attack}),
+    "in the state of a namespace": lambda attack: {"args": argparse.Namespace(arch=attack)},
+    "in an array of objects": lambda attack: {"array": np.array([attack, 1], object)},
+    "as an argument of an array": lambda attack: Setting(np.ndarray, (attack,), None),
+    "as the state of a dtype": lambda attack: Setting(np.dtype, ("f8",), attack),
+}
+
+
+@pytest.mark.parametrize("training_state", [False, True])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_code_is_refused_wherever_it_is(file: Path, position: str, training_state: bool) -> None:
+    trace = file.with_name("trace")
+    torch.save(POSITIONS[position](Attack(trace)), file)
+    with pytest.raises(WeightsError):
+        weights.load_content(file, training_state)
+    assert not trace.exists()
+
+
+def test_training_state_is_discarded_unmade(file: Path) -> None:
+    state = {"loss": np.float64(1), "queue": np.zeros(3), "args": argparse.Namespace(arch="vit")}
+    torch.save({"weight": torch.ones(2), **state}, file)
+    with pytest.raises(WeightsError, match="refused"):
+        weights.load_content(file)
+    content = weights.load_content(file, training_state=True)
+    assert torch.equal(content["weight"], torch.ones(2))
+    assert all(type(content[name]) is weights.Discarded for name in state)
 
 
 @pytest.mark.parametrize(
