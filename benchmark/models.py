@@ -25,6 +25,7 @@ import numpy.typing as npt
 import torch
 
 from benchmark.errors import UserError, one_line
+from benchmark.source_hash import source_hash
 
 OUR_PACKAGE = "hear_plugins"
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
@@ -49,8 +50,9 @@ class LoadedModel:
     Attributes
     ----------
     key
-        Eight hexadecimal digits over everything that decides the embeddings: module (name, source,
-        version of its distribution), options, sizes, and the content of the weights.
+        Eight hexadecimal digits over everything that decides the embeddings: module (name, source
+        with all it imports of its package, version of its distribution), options, sizes, and the
+        content of the weights.
     provenance
         Where the weights come from; ``provenance["weights"]`` is none, file, package, random, or
         unknown for modules that do not tell.
@@ -150,7 +152,7 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         provenance["state_sha256"] = weights
     identity = {
         "module": spec.module,
-        "source": _source_hash(module),
+        "source": source_hash(spec.module),
         "version": version,
         "options": spec.options,
         "sizes": [int(getattr(model, name)) for name in SIZES],
@@ -340,12 +342,6 @@ def _file_hash(path: str) -> str | None:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _source_hash(module: ModuleType) -> str | None:
-    """Hash of the module's own file: an edited plugin must not find its old embeddings."""
-    path = getattr(module, "__file__", None)
-    return _file_hash(path) if path else None
 
 
 @functools.cache
