@@ -23,9 +23,6 @@ import pickle
 import re
 import shutil
 import sys
-import time
-import urllib.error
-import urllib.request
 import warnings
 import zipfile
 import zlib
@@ -41,15 +38,12 @@ from filelock import FileLock
 from torch import Tensor
 
 from .checkpoints import CHECKPOINTS, Checkpoint, recognise
+from .fetch import BLOCK, fetch
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
 RANDOM_VARIABLE = "HEAR_PLUGINS_RANDOM_WEIGHTS"
-_BLOCK = 1 << 20
-_TIMEOUT_S = 30.0
-_RETRIES = 2  # without a byte gained
-_PAUSE_S = 0.5
 
 
 class Discarded:
@@ -148,7 +142,7 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
             _say(f"downloading {checkpoint.url} to {path} (licence: {checkpoint.licence})")
             for last in (False, True):
                 resumed = part.exists()
-                _fetch(checkpoint.url, part)
+                fetch(checkpoint.url, part)
                 fault = _unpack(part, checkpoint.member) if checkpoint.member else None
                 fault = fault or _mismatch(part, checkpoint)
                 if fault is None:
@@ -166,49 +160,6 @@ def download(checkpoint: Checkpoint, path: Path) -> None:
         raise WeightsError(f"{fault}; {cure}") from None
 
 
-def _fetch(url: str, part: Path) -> None:
-    """Bring `part` to the full length that the server states, continuing what is there."""
-    stalls = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            return _fetch_once(url, part, before)
-        except (OSError, HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                raise
-            progress = part.exists() and part.stat().st_size > before
-            stalls = 0 if progress else stalls + 1
-            if stalls > _RETRIES:
-                raise
-        time.sleep(stalls * _PAUSE_S)
-
-
-def _fetch_once(url: str, part: Path, have: int) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "hear-plugins"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing beyond what we have: complete, or not this file
-            total = error.headers.get("Content-Range", "").rpartition("/")[2]
-            if total == str(have):
-                return
-            part.unlink()
-            raise ConnectionError("what was kept does not fit the file; start over") from None
-        raise
-    with response:
-        stated = response.headers.get("Content-Range", "")
-        appending = response.status == 206 and stated.startswith(f"bytes {have}-")
-        length = response.headers.get("Content-Length")
-        with open(part, "ab" if appending else "wb") as file:
-            while block := response.read(_BLOCK):
-                file.write(block)
-        got = part.stat().st_size - (have if appending else 0)
-    if length is not None and got < int(length):
-        raise ConnectionError(f"connection lost after {got} of {length} bytes")
-
-
 def _unpack(archive: Path, member: str) -> str | None:
     """Put `member` of the zip file in the place of the archive; what is wrong with it, or None."""
     unpacked = archive.with_name(archive.name + ".unpacked")
@@ -218,7 +169,7 @@ def _unpack(archive: Path, member: str) -> str | None:
             content.open(member) as source,
             open(unpacked, "wb") as target,
         ):
-            shutil.copyfileobj(source, target, _BLOCK)
+            shutil.copyfileobj(source, target, BLOCK)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         unpacked.unlink(missing_ok=True)
         return f"no zip archive with {member}: {error}"
@@ -251,7 +202,7 @@ def digests(path: Path) -> tuple[str, str]:
 def _digests(path: Path, size: int, mtime_ns: int) -> tuple[str, str]:
     sha256, git_blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(BLOCK):
             sha256.update(block)
             git_blob.update(block)
     return sha256.hexdigest(), git_blob.hexdigest()

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from hear_plugins import weights
+from hear_plugins import fetch, weights
 from hear_plugins.checkpoints import CHECKPOINTS, Checkpoint
 from hear_plugins.weights import WeightsError
 
@@ -85,7 +85,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(weights, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(fetch, "_PAUSE_S", 0.0)
     return tmp_path / "cache"
 
 
