@@ -47,7 +47,7 @@ setup(
     package_data={"results": ["published/*.csv"]},
     entry_points={"console_scripts": ["hear-benchmark = benchmark.cli:main"]},
     install_requires=[
-        "torch>=2.2",
+        "torch>=2.6",  # before it, weights_only=True could be tricked (CVE-2025-32434)
         "numpy>=1.24",
         "scipy>=1.10",
         "soundfile>=0.12",
