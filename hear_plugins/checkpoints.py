@@ -299,6 +299,35 @@ BYOL_A_V2 = Checkpoint(
     _BYOL_A,
 )
 
+_AST = "YuanGongND/ast@31088be8a3f6ef96416145c4b8d43c81f99eba7a"
+
+
+def _ast(module: str) -> Checkpoint:
+    url = "https://github.com/YuanGongND/ast#pretrained-models"
+    note = "a Dropbox link of that page; no digest is published"
+    file = "audioset_10_10_0.4593.pth"
+    licence = "BSD-3-Clause"
+    return Checkpoint(module, "10_10", file, url, None, None, None, licence, _AST, note, True)
+
+
+AST: tuple[Checkpoint, ...] = (
+    _ast("ast"),
+    Checkpoint(
+        "ast",
+        "10_10_transformers",
+        "pytorch_model.bin",
+        "https://huggingface.co/MIT/ast-finetuned-audioset-10-10-0.4593",
+        None,
+        None,
+        None,
+        "BSD-3-Clause",
+        "MIT/ast-finetuned-audioset-10-10-0.4593",
+        "the same numbers; of the two files on that page, not the safetensors",
+        True,
+    ),
+)
+AST_FUSION = _ast("ast_fusion")
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -317,6 +346,8 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *CNN14,
     BYOL_S_CVT_OPENSMILE,
     *HTS_AT,
+    *AST,
+    AST_FUSION,
 )
 
 _MARKS = (
@@ -329,6 +360,8 @@ _MARKS = (
     ("final_proj_reconstruction.weight", "mae_ast"),
     ("norm_stats", "m2d"),
     ("time_new_pos_embed", "passt"),
+    ("module.v.dist_token", "ast"),
+    ("audio_spectrogram_transformer.embeddings.cls_token", "ast"),
     ("layer4.2.bn2.running_mean", "byol_s_resnetish34 (ResNet-34)"),
     ("bilstm.weight_hh_l0_reverse", "byol_s_clstm"),
     ("conv_block6.bn2.running_mean", "cnn14"),

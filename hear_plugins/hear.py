@@ -237,6 +237,7 @@ def shifted_passes(
     hop_ms: float,
     *,
     patch: int = 16,
+    overlap: int = 0,
     frame_ms: float = 10.0,
     centre_ms: float = 87.5,
     count: int | None = None,
@@ -246,7 +247,7 @@ def shifted_passes(
     Parameters
     ----------
     encode : callable
-        (n_sounds, rows, frames) -> (n_sounds, at least frames // patch, size).
+        (n_sounds, rows, frames) -> (n_sounds, at least (frames - overlap) // patch, size).
     spectrogram : Tensor (n_sounds, rows, n_frames)
         Zeros, the mean level of a standardised spectrogram, are put before and behind it.
     end_ms : float
@@ -254,7 +255,9 @@ def shifted_passes(
     hop_ms : float
         From one column to the next; `patch` frames are a multiple of it.
     patch : int
-        Frames of a column.
+        Frames from a column to the next.
+    overlap : int
+        Frames by which what a column sees is longer.
     frame_ms : float
         From one frame to the next.
     centre_ms : float
@@ -277,7 +280,7 @@ def shifted_passes(
     for i in range(min(passes, count)):
         before = lead - i * hop
         wanted = len(range(i, count, passes))
-        behind = max(0, wanted * patch - before - spectrogram.shape[-1])
+        behind = max(0, wanted * patch + overlap - before - spectrogram.shape[-1])
         columns = encode(torch.nn.functional.pad(spectrogram, (before, behind)))[:, :wanted]
         if out is None:
             out = columns.new_empty(len(columns), count, columns.shape[-1])

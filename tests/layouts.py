@@ -314,3 +314,25 @@ def passt(grid: tuple[int, int] = (12, 99), depth: int = 12, classes: int = 527)
     for name, shape in layers.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     return found
+
+
+def ast() -> Layout:
+    """The state dict itself."""
+    layers: Layout = {
+        "v.patch_embed.proj": (768, 1, 16, 16),
+        "v.norm": (768,),
+        "v.head": (1000, 768),
+        "v.head_dist": (1000, 768),
+        "mlp_head.0": (768,),
+        "mlp_head.1": (527, 768),
+    }
+    for i in range(12):
+        layers |= {f"v.blocks.{i}.{name}": shape for name, shape in _VIT_BLOCK.items()}
+    found: Layout = {
+        "v.cls_token": (1, 1, 768),
+        "v.dist_token": (1, 1, 768),
+        "v.pos_embed": (1, 1214, 768),
+    }
+    for name, shape in layers.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return {f"module.{name}": shape for name, shape in found.items()}

@@ -73,6 +73,8 @@ FILES = {  # by their pack in ../shared/parity
         lambda tensors: {"state_dict": tensors},
         "sed_model.layers.2.blocks.5.attn.qkv.weight",
     ),
+    "ast": File("ast", layouts.ast(), dict, "module.v.blocks.9.norm2.weight"),
+    "ast_fusion": File("ast_fusion", layouts.ast(), dict, "module.v.dist_token"),
     "passt_base": File("passt", layouts.passt(), dict, "blocks.9.attn.proj.weight"),
 }
 

@@ -137,10 +137,14 @@ class ViT(nn.Module):
         Token width, number of blocks, attention heads.
     class_token : bool
         Whether a class token comes first; the table has a row for it in any case.
+    distilled : bool
+        Whether a distillation token follows the class token.
     qkv_bias : bool
         Whether queries, keys and values have a bias.
     flat_patches : bool
         As `flat` of `PatchEmbed`.
+    stride : (bands, frames)
+        As of `cut`.
     """
 
     def __init__(
@@ -153,24 +157,34 @@ class ViT(nn.Module):
         class_token: bool = True,
         qkv_bias: bool = True,
         flat_patches: bool = False,
+        distilled: bool = False,
+        stride: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.grid = grid
+        self.first_tokens = class_token + distilled
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid[0] * grid[1], width))
-        self.patch_embed = PatchEmbed(width, patch, flat_patches)
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, width)) if distilled else None
+        rows = 1 + distilled + grid[0] * grid[1]
+        self.pos_embed = nn.Parameter(torch.zeros(1, rows, width))
+        self.patch_embed = PatchEmbed(width, patch, flat_patches, stride)
         self.blocks = nn.ModuleList(Block(width, heads, qkv_bias) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
 
     def tokens(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, [1 +] rows * columns, width), the class token first."""
+        """(batch, bands, frames) -> (batch, first_tokens + rows * columns, width)."""
         patches = self.patch_embed(spectrogram)
-        positions = self.pos_embed[:, 1:].unflatten(1, self.grid)[:, :, : patches.shape[2]]
-        tokens = (patches + positions).flatten(1, 2)
-        if self.cls_token is None:
+        of_patches = self.pos_embed[:, -self.grid[0] * self.grid[1] :].unflatten(1, self.grid)
+        tokens = (patches + self.positions(of_patches, patches.shape[2])).flatten(1, 2)
+        own: list[Tensor] = [x for x in (self.cls_token, self.dist_token) if x is not None]
+        if not own:
             return tokens
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
-        return torch.cat([first, tokens], dim=1)
+        first = torch.cat(own, dim=1) + self.pos_embed[:, : len(own)]
+        return torch.cat([first.expand(len(tokens), -1, -1), tokens], dim=1)
+
+    def positions(self, table: Tensor, columns: int) -> Tensor:
+        """Of `columns` columns, out of `table` (1, rows, columns, width)."""
+        return table[:, :, :columns]
 
     def layers(self, spectrogram: Tensor, norm_all: bool = False) -> Iterator[Tensor]:
         """The output of each block in turn; the last one, or each, after the final LayerNorm."""
@@ -181,6 +195,6 @@ class ViT(nn.Module):
         yield self.norm(self.blocks[-1](x))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, rows, columns, width), the class token left out."""
+        """(batch, bands, frames) -> (batch, rows, columns, width), without what is not a patch."""
         *_, x = self.layers(spectrogram)
-        return x[:, self.cls_token is not None :].unflatten(1, (self.grid[0], -1))
+        return x[:, self.first_tokens :].unflatten(1, (self.grid[0], -1))
