@@ -328,6 +328,27 @@ AST: tuple[Checkpoint, ...] = (
 )
 AST_FUSION = _ast("ast_fusion")
 
+_OPENL3 = "torchopenl3/torchopenl3-models"
+
+
+def _openl3(variant: str) -> Checkpoint:
+    file = f"torchopenl3_{variant}.pth.tar"
+    url = f"https://raw.githubusercontent.com/{_OPENL3}/master/{file}"
+    note = "a port of marl/openl3's weights, whose licence this is; no digest is published"
+    return Checkpoint("openl3", variant, file, url, None, None, None, "CC-BY-4.0", _OPENL3, note)
+
+
+OPENL3: tuple[Checkpoint, ...] = (
+    _openl3("mel256_music_6144"),
+    _openl3("mel256_music_512"),
+    _openl3("mel256_env_6144"),
+    _openl3("mel256_env_512"),
+    _openl3("mel128_music_6144"),
+    _openl3("mel128_music_512"),
+    _openl3("mel128_env_6144"),
+    _openl3("mel128_env_512"),
+)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -348,6 +369,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *HTS_AT,
     *AST,
     AST_FUSION,
+    *OPENL3,
 )
 
 _MARKS = (
@@ -366,6 +388,7 @@ _MARKS = (
     ("bilstm.weight_hh_l0_reverse", "byol_s_clstm"),
     ("conv_block6.bn2.running_mean", "cnn14"),
     ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
+    ("speclayer.mel_basis", "openl3"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
     ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )

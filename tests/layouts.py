@@ -336,3 +336,16 @@ def ast() -> Layout:
     for name, shape in layers.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     return {f"module.{name}": shape for name, shape in found.items()}
+
+
+def openl3() -> Layout:
+    """The state dict itself, without the tables of the Fourier transform."""
+    found: Layout = {"speclayer.mel_basis": (256, 1025), **_batch_norm("batch_normalization_1", 1)}
+    before = 1
+    for i, width in enumerate((64, 64, 128, 128, 256, 256, 512, 512), start=1):
+        name = f"conv2d_{i}" if i < 8 else "audio_embedding_layer"
+        found |= {f"{name}.weight": (width, before, 3, 3), f"{name}.bias": (width,)}
+        if i < 8:
+            found |= _batch_norm(f"batch_normalization_{i + 1}", width)
+        before = width
+    return found
