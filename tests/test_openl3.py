@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hear_plugins import openl3
 
-TOLERANCE = 1e-5  # of the largest value
+TOLERANCE = 1e-4  # of the largest value
 RATE = 48000
 
 
@@ -98,7 +98,7 @@ def test_all_golden_arrays(name: str, file: str, shared: Path) -> None:
         frames, times = openl3.get_timestamp_embeddings(clips, model)
         assert frames.shape == tuple(case["timestamp_shape"])
         assert relative_error(frames[:, :20, ::12], case["timestamp_head"]) < TOLERANCE
-        assert np.array_equal(times, case["timestamps_ms"])
+        assert np.allclose(times, case["timestamps_ms"])
 
 
 def test_files_with_128_mels_load(tmp_path: Path) -> None:
