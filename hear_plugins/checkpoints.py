@@ -18,7 +18,7 @@ class Checkpoint:
     ----------
     module : plugin that loads it; variant : which of its sizes or trainings
     file : file name in the cache, as published; url : where it is downloaded
-    size : bytes; sha256, git_blob : lower-case hexadecimal digests
+    size : bytes; sha256, git_blob : lower-case hexadecimal digests, or how they begin
     licence : of the weights; source : repository and commit; note : what a user should know
     by_hand : `url` is a page where a person gets the file; it is never downloaded
     member : `url` is a zip archive, of which this member is the file
@@ -349,6 +349,38 @@ OPENL3: tuple[Checkpoint, ...] = (
     _openl3("mel128_env_512"),
 )
 
+_VGGISH = "harritaylor/torchvggish@f3f90969ce8fb77a05d984b892ddf662e8466377"
+
+
+def _vggish(variant: str, file: str) -> Checkpoint:
+    url = f"https://github.com/harritaylor/torchvggish/releases/download/v0.1/{file}"
+    sha256 = file[-12:-4]  # how it begins, as torch.hub names files
+    note = "a port of Google's weights"
+    return Checkpoint("vggish", variant, file, url, None, sha256, None, "Apache-2.0", _VGGISH, note)
+
+
+VGGISH: tuple[Checkpoint, ...] = (
+    _vggish("vggish", "vggish-10086976.pth"),
+    _vggish("pca", "vggish_pca_params-970ea276.pth"),
+)
+_TCVRICK = "tcvrick/audioset-vggish-tensorflow-to-pytorch"
+VGGISH_FUSION: tuple[Checkpoint, ...] = (
+    replace(VGGISH[0], module="vggish_fusion"),
+    Checkpoint(
+        "vggish_fusion",
+        "of_the_paper",
+        "pytorch_vggish.pth",
+        f"https://github.com/{_TCVRICK}/releases/download/v0.1/pytorch_vggish.zip",
+        None,
+        None,
+        None,
+        "Apache-2.0",
+        f"{_TCVRICK}@a9c6319ac03e95dfaba1d27de0bc06fb84d0c402",
+        "another port of the same weights; no digest is published",
+        member="pytorch_vggish.pth",
+    ),
+)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -369,6 +401,8 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *HTS_AT,
     *AST,
     AST_FUSION,
+    *VGGISH,
+    *VGGISH_FUSION,
     *OPENL3,
 )
 
@@ -389,6 +423,7 @@ _MARKS = (
     ("conv_block6.bn2.running_mean", "cnn14"),
     ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
     ("speclayer.mel_basis", "openl3"),
+    ("features.13.weight", "vggish"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
     ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )

@@ -187,7 +187,7 @@ def _mismatch(path: Path, checkpoint: Checkpoint) -> str | None:
         ("sha256", sha256, checkpoint.sha256),
         ("git blob", git_blob, checkpoint.git_blob),
     ):
-        if expected is not None and got != expected:
+        if expected is not None and not got.startswith(expected):
             return f"{name} {got}, expected {expected}"
     return None
 
@@ -213,7 +213,11 @@ def file_provenance(path: Path) -> dict[str, Any]:
     when the content is a published file that `checkpoints` knows."""
     sha256, git_blob = digests(path)
     known = next(
-        (c for c in CHECKPOINTS if sha256 == c.sha256 or git_blob == c.git_blob),
+        (
+            c
+            for c in CHECKPOINTS
+            if (c.sha256 and sha256.startswith(c.sha256)) or git_blob == c.git_blob
+        ),
         # Without published digests the name is all there is; `resolve` put the file there.
         next((c for c in CHECKPOINTS if path == cache_dir() / c.file), None),
     )
@@ -254,21 +258,24 @@ def load_tensors(
     raise WeightsError(f"{path} holds no named tensors; expected the state dict of a model")
 
 
-def load_content(path: Path, training_state: bool = False) -> Any:
+def load_content(
+    path: Path, training_state: bool = False, stand_in: type[object] = Discarded
+) -> Any:
     """What `torch.save` wrote into `path`: tensors, on the CPU, in plain containers.
 
     Parameters
     ----------
     path : of the file.
     training_state : let the file name what is in `DISCARDED`, as some published training files
-        do; a `Discarded` takes the place of each such value.
+        do; a `stand_in` takes the place of each such value.
+    stand_in : class with the constructor and `__setstate__` of `Discarded`.
 
     Raises
     ------
     WeightsError
         Truncated, not a checkpoint, or naming code beside plain containers.
     """
-    allowed: list[Any] = [(Discarded, name) for name in DISCARDED] if training_state else []
+    allowed: list[Any] = [(stand_in, name) for name in DISCARDED] if training_state else []
     try:
         with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what matters is an error

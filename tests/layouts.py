@@ -349,3 +349,14 @@ def openl3() -> Layout:
             found |= _batch_norm(f"batch_normalization_{i + 1}", width)
         before = width
     return found
+
+
+def vggish(dense: str = "embeddings") -> Layout:
+    """The state dict itself; `dense` is "fc" in the other port."""
+    found: Layout = {}
+    convolutions = {0: (64, 1), 3: (128, 64), 6: (256, 128), 8: (256, 256), 11: (512, 256)}
+    for i, sizes in (convolutions | {13: (512, 512)}).items():
+        found |= {f"features.{i}.weight": (*sizes, 3, 3), f"features.{i}.bias": sizes[:1]}
+    for i, sizes in {0: (4096, 12288), 2: (4096, 4096), 4: (128, 4096)}.items():
+        found |= {f"{dense}.{i}.weight": sizes, f"{dense}.{i}.bias": sizes[:1]}
+    return found

@@ -76,6 +76,8 @@ FILES = {  # by their pack in ../shared/parity
     "ast": File("ast", layouts.ast(), dict, "module.v.blocks.9.norm2.weight"),
     "ast_fusion": File("ast_fusion", layouts.ast(), dict, "module.v.dist_token"),
     "passt_base": File("passt", layouts.passt(), dict, "blocks.9.attn.proj.weight"),
+    "vggish": File("vggish", layouts.vggish(), dict, "features.11.weight"),
+    "vggish_fusion": File("vggish_fusion", layouts.vggish("fc"), dict, "fc.2.bias"),
     "openl3": File("openl3", layouts.openl3(), dict, "conv2d_5.weight"),
 }
 

@@ -146,9 +146,20 @@ def test_a_server_without_ranges_starts_over(server: Server) -> None:
     assert weights.resolve("", published(server)).read_bytes() == CONTENT
 
 
+def test_the_beginning_of_a_digest_is_verified(server: Server) -> None:
+    begins = hashlib.sha256(CONTENT).hexdigest()[:8]
+    path = weights.resolve("", published(server, sha256=begins, git_blob=None, size=None))
+    assert path.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"sha256": "0" * 64}, {"git_blob": "0" * 40, "sha256": None}, {"size": 5, "sha256": None}],
+    [
+        {"sha256": "0" * 8},
+        {"sha256": "0" * 64},
+        {"git_blob": "0" * 40, "sha256": None},
+        {"size": 5, "sha256": None},
+    ],
 )
 def test_a_wrong_file_is_refused_and_not_kept(
     server: Server, cache: Path, changes: dict[str, Any]
@@ -447,7 +458,8 @@ def test_provenance_tells_published_files_from_others(
         "file": "model.pth",
         "sha256": digest,
     }
-    known = Checkpoint("m", "v", "m.pth", "https://x/m.pth", None, digest, None, "MIT", "s")
-    monkeypatch.setattr(weights, "CHECKPOINTS", (known,))
-    facts = weights.file_provenance(file)
-    assert (facts["url"], facts["licence"]) == ("https://x/m.pth", "MIT")
+    for sha256 in (digest, digest[:8]):
+        known = Checkpoint("m", "v", "m.pth", "https://x/m.pth", None, sha256, None, "MIT", "s")
+        monkeypatch.setattr(weights, "CHECKPOINTS", (known,))
+        facts = weights.file_provenance(file)
+        assert (facts["url"], facts["licence"]) == ("https://x/m.pth", "MIT")
