@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 DEMO = "demo"
+TASKS_DIR = "hear-tasks"
+MIRROR_VARIABLE = "HEAR_TASKS_URL"
+TWO_WORDS = ("tasks get", "tasks verify")
 
 DESCRIPTION = """\
 Measure audio-embedding models on HEAR tasks: models -> embeddings -> scores -> tables.
@@ -38,6 +41,7 @@ where it was when the same line is typed again.
 EXAMPLES = """\
 examples:
   hear-benchmark run hear_plugins.logmel hear_plugins.crepe --tasks demo --out runs/first
+  hear-benchmark tasks get esc50 dcase2016_task2 --into my-tasks
   hear-benchmark prepare esc10 --from ESC-10-master --tasks-dir my-tasks
   hear-benchmark run hear_plugins.byol_a --model hear_plugins.byol_a=weights.pth \\
       --tasks-dir my-tasks --tasks esc10 --out runs/byol_a
@@ -58,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Words after the command's name; those of the process if None.
     """
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if " ".join(words[:2]) in TWO_WORDS:
+        words[:2] = [" ".join(words[:2])]
+    options, rest = parser.parse_known_args(words)
     if rest and options.command is not _prepare:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
@@ -188,19 +195,35 @@ def _tasks_command(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _tasks_get(options: argparse.Namespace) -> int:
+    from benchmark.progress import counting_bar
+    from tasks.get import get_tasks, official_archives
+
+    if bool(options.names) == options.all:
+        raise UserError("name the tasks to get, or say --all (and not both)")
+    archives = official_archives(options.names, options.rate, options.base_url)
+    failures: list[str] = []
+    with counting_bar("getting tasks", unit="B") as on_progress:
+        folders = get_tasks(
+            archives,
+            options.tasks_dir,
+            jobs=options.jobs,
+            keep_archives=options.keep_archives,
+            on_progress=on_progress,
+            on_failure=failures.append,
+            say=_say,
+        )
+    for folder in folders:
+        print(folder)
+    return _exit_code(failures)
+
+
 def _prepare(options: argparse.Namespace) -> int:
-    from benchmark.progress import progress_bar
+    from benchmark.progress import counting_bar
     from tasks.prepare import option_types, prepare
 
     keywords = _keywords(options.rest, [*option_types(options.name), "rates", "mode", "workers"])
-    with progress_bar(f"preparing {options.name}") as advance:
-        done = 0
-
-        def on_progress(clips: int, _total: int) -> None:
-            nonlocal done
-            advance(clips - done)
-            done = clips
-
+    with counting_bar(f"preparing {options.name}") as on_progress:
         folder = prepare(
             options.name, options.source, options.tasks_dir, on_progress=on_progress, **keywords
         )
@@ -409,7 +432,29 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--markdown", action="store_true", help="as the README has them")
     tasks = command("tasks", _tasks_command, "the tasks, and which of them are on this machine")
     tasks.add_argument("name", nargs="?", default="", metavar="TASK", help="one task in full")
-    tasks.add_argument("--tasks-dir", default="tasks", metavar="DIR", help="where to look")
+    _add_tasks_dir(tasks, "where to look")
+    get = command("tasks get", _tasks_get, "download HEAR's published task folders")
+    get.add_argument("names", nargs="*", metavar="TASK", help="esc50, speech_commands-v0.0.2-5h")
+    get.add_argument("--all", action="store_true", help="all of HEAR's tasks")
+    get.add_argument(
+        "--rate",
+        type=_count,
+        default=48000,
+        metavar="HZ",
+        help="of the audio (default: 48000, the only one published at no cost)",
+    )
+    _add_tasks_dir(get, "where they go", "--into")
+    get.add_argument(
+        "--jobs", type=_count, default=4, metavar="N", help="archives at a time (default: 4)"
+    )
+    get.add_argument(
+        "--base-url",
+        default=os.environ.get(MIRROR_VARIABLE, ""),
+        metavar="URL",
+        help=f"a mirror's folder of archives, or file:///... (default: {MIRROR_VARIABLE}, else"
+        " Zenodo)",
+    )
+    get.add_argument("--keep-archives", action="store_true", help="do not delete what is unpacked")
     prepare = command(
         "prepare", _prepare, "make a task folder from a corpus on this machine (more: see README)"
     )
@@ -422,6 +467,17 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--device", "-d", default=None, help="cpu or cuda")
     validate.add_argument("--options", default="{}", metavar="JSON", help="for load_model")
     return parser
+
+
+def _add_tasks_dir(parser: argparse.ArgumentParser, what: str, *names: str) -> None:
+    parser.add_argument(
+        *names,
+        "--tasks-dir",
+        dest="tasks_dir",
+        default=TASKS_DIR,
+        metavar="DIR",
+        help=f"{what} (default: {TASKS_DIR})",
+    )
 
 
 def _count(text: str) -> int:

@@ -26,7 +26,7 @@ def progress_bar(
     advance(steps=1, audio_seconds=0.0)
         Where audio seconds are given, the bar shows how many of them pass in a second.
     """
-    quiet = bool(os.environ.get(QUIET_VARIABLE)) or not sys.stderr.isatty()
+    quiet = _is_quiet()
     start, audio = time.perf_counter(), 0.0
     with tqdm(
         desc=description, total=total, unit=unit, disable=quiet, leave=False, dynamic_ncols=True
@@ -41,3 +41,31 @@ def progress_bar(
             bar.update(steps)
 
         yield advance
+
+
+@contextmanager
+def counting_bar(description: str, unit: str = "clip") -> Iterator[Callable[[int, int], None]]:
+    """As `progress_bar`, for work that counts by itself; of the unit "B" kB, MB ... are shown.
+
+    Yields
+    ------
+    on_progress(done, total)
+    """
+    with tqdm(
+        desc=description,
+        unit=unit,
+        unit_scale=unit == "B",
+        disable=_is_quiet(),
+        leave=False,
+        dynamic_ncols=True,
+    ) as bar:
+
+        def on_progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield on_progress
+
+
+def _is_quiet() -> bool:
+    return bool(os.environ.get(QUIET_VARIABLE)) or not sys.stderr.isatty()

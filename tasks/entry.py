@@ -39,6 +39,8 @@ class TaskEntry:
         Of all the sound, where clips have no common duration.
     gigabytes
         Size of the archives of the raw corpus, where it is known.
+    archives
+        Modes that HEAR published ready to use, with the MD5 of the archive where it is known.
     source, licence, citation
         Of the corpus.
     note
@@ -56,6 +58,7 @@ class TaskEntry:
     files: Mapping[str, int] = field(default_factory=dict)
     hours: float | None = None
     gigabytes: float | None = None
+    archives: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     licence: str = ""
     citation: str = ""

@@ -66,7 +66,7 @@ def _multipart(split: str, zipname: str, *parts: tuple[str, str]) -> dict[str, A
     return {"split": split, "multipart_zip_urls": urls, "zipname": zipname}
 
 
-def _beehive(fold: int) -> TaskEntry:
+def _beehive(fold: int, archive_md5: str) -> TaskEntry:
     train, test = ("Hive1", "Hive3") if fold == 0 else ("Hive3", "Hive1")
     archives = (
         ("Hive1_12_06_2018", "c04cd7fd310a84f327eb7121e026b40a"),
@@ -104,6 +104,7 @@ def _beehive(fold: int) -> TaskEntry:
         options={"train": train, "test": test},
         labels=2,
         files={"full": 576},
+        archives={"full": archive_md5},
         source=f"{ZENODO}/2667806",
         licence=NOT_STATED,
         citation="I. Nolasco et al.: Audio-based identification of beehive states, ICASSP 2019",
@@ -133,6 +134,7 @@ def _mridangam(name: str, what: str, labels: int) -> TaskEntry:
         options={"label": name},
         labels=labels,
         files={"full": 6977},
+        archives={"full": ""},
         source=f"{ZENODO}/4068196",
         licence=NOT_STATED,
         citation="A. Anantapadmanabhan, A. Bellur, H. A. Murthy: Modal analysis and transcription"
@@ -170,6 +172,7 @@ HEAR_ENTRIES = (
         corpus="speech_commands",
         labels=12,
         files={"5h": 22890, "full": 100503},
+        archives={"5h": "", "full": ""},
         gigabytes=2.5,
         source="https://arxiv.org/abs/1804.03209",
         licence="CC BY 4.0",
@@ -206,6 +209,7 @@ HEAR_ENTRIES = (
         corpus="nsynth",
         labels=88,
         files={"5h": 5000, "50h": 49060},
+        archives={"5h": "", "50h": ""},
         source="https://magenta.tensorflow.org/datasets/nsynth",
         licence="CC BY 4.0",
         citation="J. Engel et al.: Neural Audio Synthesis of Musical Notes with WaveNet"
@@ -249,13 +253,14 @@ HEAR_ENTRIES = (
         corpus="dcase2016_task2",
         labels=11,
         files={"full": 72},
+        archives={"full": ""},
         source="http://dcase.community/challenge2016/task-sound-event-detection-in-synthetic-audio",
         licence=NOT_STATED,
         citation="A. Mesaros et al.: Detection and Classification of Acoustic Scenes and Events:"
         " Outcome of the DCASE 2016 Challenge, IEEE/ACM TASLP 26(2), 2018",
     ),
-    _beehive(0),
-    _beehive(1),
+    _beehive(0, "f9e045f9b2ddf5643edc1143304c80aa"),
+    _beehive(1, "8bced7ce8336bf23fd61c61f04aee109"),
     TaskEntry(
         domain="music",
         title="percussion instruments of Beijing opera, 4 classes",
@@ -276,6 +281,7 @@ HEAR_ENTRIES = (
         corpus="beijing_opera",
         labels=4,
         files={"full": 236},
+        archives={"full": ""},
         source=f"{ZENODO}/1285212",
         licence=NOT_STATED,
         citation="M. Tian, A. Srinivasamurthy, M. Sandler, X. Serra: A study of instrument-wise"
@@ -291,6 +297,7 @@ HEAR_ENTRIES = (
         corpus="crema_d",
         labels=6,
         files={"full": 7438},
+        archives={"full": ""},
         gigabytes=0.6,
         source="https://github.com/CheyneyComputerScience/CREMA-D",
         licence="ODbL 1.0 (data base), DbCL 1.0 (contents)",
@@ -322,6 +329,7 @@ HEAR_ENTRIES = (
         corpus="esc50",
         labels=50,
         files={"full": 2000},
+        archives={"full": ""},
         gigabytes=0.6,
         source="https://github.com/karolpiczak/ESC-50",
         licence="CC BY-NC 3.0 (clips by Freesound licences)",
@@ -372,6 +380,7 @@ HEAR_ENTRIES = (
         corpus="fsd50k",
         labels=200,
         files={"full": 51185},
+        archives={"full": ""},
         hours=108.3,
         source=f"{ZENODO}/4060432",
         licence="CC BY 4.0 (clips CC0, CC BY, CC BY-NC, CC Sampling+)",
@@ -403,6 +412,7 @@ HEAR_ENTRIES = (
         corpus="gunshot_triangulation",
         labels=4,
         files={"full": 88},
+        archives={"full": ""},
         source=f"{ZENODO}/3997406",
         licence="CC0 1.0",
         citation="S. Cooper, S. Shaw: Gunshots recorded in an open field using iPod Touch devices,"
@@ -416,6 +426,7 @@ HEAR_ENTRIES = (
         corpus="gtzan",
         labels=10,
         files={"full": 1000},
+        archives={"full": ""},
         gigabytes=1.2,
         source="http://marsyas.info/downloads/datasets.html",
         licence=NOT_STATED,
@@ -436,6 +447,7 @@ HEAR_ENTRIES = (
         corpus="gtzan_music_speech",
         labels=2,
         files={"full": 128},
+        archives={"full": ""},
         gigabytes=0.3,
         source="http://marsyas.info/downloads/datasets.html",
         licence=NOT_STATED,
@@ -461,6 +473,7 @@ HEAR_ENTRIES = (
         corpus="libricount",
         labels=11,
         files={"full": 5720},
+        archives={"full": ""},
         source=f"{ZENODO}/1216072",
         licence="CC BY 4.0",
         citation="F.-R. Stoeter, S. Chakrabarty, E. Habets, B. Edler: LibriCount, a dataset for"
@@ -494,6 +507,7 @@ HEAR_ENTRIES = (
         corpus="maestro",
         labels=88,
         files={"5h": 185},
+        archives={"5h": ""},
         gigabytes=101,
         source="https://magenta.tensorflow.org/datasets/maestro",
         licence="CC BY-NC-SA 4.0",
@@ -525,6 +539,7 @@ HEAR_ENTRIES = (
         corpus="vocal_imitation",
         labels=302,
         files={"full": 5601},
+        archives={"full": ""},
         source=f"{ZENODO}/1340763",
         licence="CC BY 4.0",
         citation="B. Kim, M. Ghei, B. Pardo, Z. Duan: Vocal Imitation Set: a dataset of vocally"
@@ -550,6 +565,7 @@ HEAR_ENTRIES = (
         corpus="vox_lingua",
         labels=10,
         files={"full": 972},
+        archives={"full": ""},
         source="http://bark.phon.ioc.ee/voxlingua107/",
         licence="CC BY 4.0 (the speech by the terms of YouTube)",
         citation="J. Valk, T. Alumae: VoxLingua107: a dataset for spoken language recognition, SLT"

@@ -10,12 +10,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import os
-import shutil
-import socket
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +22,7 @@ from .corpus import Clip, Corpus, arrange
 from .entries import ENTRIES, find_entry
 from .folder import TaskError, folder_name, near_names, read_task, write_task
 from .parallel import in_parallel
+from .staging import move_into_place, staging
 
 DEFAULT_RATE = 16000
 
@@ -135,7 +132,7 @@ def build_task(
     rates = tuple(rates) or _default_rates(clips)
     if any(rate <= 0 for rate in rates):
         raise TaskError(f"rates are {rates}; expected Hz such as 16000")
-    with _building(final) as partial_path:
+    with staging(final) as partial_path:
         write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
         if final.exists():
             _check_same(final, partial_path, rates)
@@ -148,7 +145,7 @@ def build_task(
             if on_progress:
                 on_progress(done, len(clips))
         read_task(partial_path)
-        partial_path.rename(final)
+        move_into_place(partial_path, final)
     return final
 
 
@@ -181,33 +178,6 @@ def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
     sources = [clip.source for clip in clips.values()]
     best = max(s[1] if isinstance(s, tuple) else audio_rate(s) for s in sources)
     return tuple(sorted({DEFAULT_RATE, max(DEFAULT_RATE, best)}))
-
-
-@contextmanager
-def _building(final: Path) -> Iterator[Path]:
-    """A hidden folder beside `final` that does not outlive the block, nor, for long, a kill."""
-    prefix = f".{final.name}.{socket.gethostname()}-"
-    for stale in final.parent.glob(f"{prefix}*.part"):
-        if not _is_running(int(stale.name[len(prefix) : -len(".part")])):
-            shutil.rmtree(stale, ignore_errors=True)
-    path = final.with_name(f"{prefix}{os.getpid()}.part")
-    shutil.rmtree(path, ignore_errors=True)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # there, os.kill would end the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
