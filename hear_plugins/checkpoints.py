@@ -381,6 +381,8 @@ VGGISH_FUSION: tuple[Checkpoint, ...] = (
     ),
 )
 
+CNN14_FUSION = replace(CNN14[1], module="cnn14_fusion")
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -403,6 +405,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     AST_FUSION,
     *VGGISH,
     *VGGISH_FUSION,
+    CNN14_FUSION,
     *OPENL3,
 )
 

@@ -78,6 +78,12 @@ FILES = {  # by their pack in ../shared/parity
     "passt_base": File("passt", layouts.passt(), dict, "blocks.9.attn.proj.weight"),
     "vggish": File("vggish", layouts.vggish(), dict, "features.11.weight"),
     "vggish_fusion": File("vggish_fusion", layouts.vggish("fc"), dict, "fc.2.bias"),
+    "cnn14_fusion": File(
+        "cnn14_fusion",
+        layouts.cnn14(16000),
+        lambda tensors: {"model": tensors},
+        "conv_block2.conv2.weight",
+    ),
     "openl3": File("openl3", layouts.openl3(), dict, "conv2d_5.weight"),
 }
 

@@ -24,6 +24,8 @@ from .linear import linear
 COLUMNS_PER_FRAME = 32
 MELS = 64
 CHANNELS = (64, 128, 256, 512, 1024, 2048)
+LAYER_SIZES = {i: 4096 if i == 6 else 2048 for i in range(1, 7)}
+"""Values of each block's frame, channel x mel: only the sixth does not pool."""
 
 _POOLINGS = 5
 _BEFORE, _BEHIND = 4, 7  # frames of context; behind, the last phase lies almost a frame later
