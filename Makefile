@@ -31,7 +31,7 @@ $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.t
 	@echo "Installing into $(VENV): some minutes, and about 4 GB"
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) torch
-	@$(INSTALL) -e '.[opensmile,formats,midi,kit,validator,test]'
+	@$(INSTALL) -e '.[opensmile,wav2vec2,formats,midi,kit,validator,test]'
 	@$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
 	@touch $@
 

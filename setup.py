@@ -10,6 +10,7 @@ EXTRAS = {
     "opensmile": ["opensmile>=2.4"],
     "formats": ["av>=12"],
     "midi": ["pretty_midi>=0.2.9"],
+    "wav2vec2": ["transformers>=5.20"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",

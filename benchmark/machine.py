@@ -23,6 +23,7 @@ PACKAGES = (
     "heareval",
     "pytorch-lightning",
     "sed_eval",
+    "transformers",
 )
 
 

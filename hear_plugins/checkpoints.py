@@ -383,6 +383,21 @@ VGGISH_FUSION: tuple[Checkpoint, ...] = (
 
 CNN14_FUSION = replace(CNN14[1], module="cnn14_fusion")
 
+_VOXPOPULI = "facebook/wav2vec2-large-100k-voxpopuli"
+
+
+def _wav2vec2(file: str) -> Checkpoint:
+    url = f"https://huggingface.co/{_VOXPOPULI}/resolve/main/{file}"
+    folder = _VOXPOPULI.rpartition("/")[2]
+    note = "no digest is known; config.json belongs beside the weights"
+    licence = "CC-BY-NC-4.0"
+    return Checkpoint(
+        "wav2vec2", file, f"{folder}/{file}", url, None, None, None, licence, _VOXPOPULI, note
+    )
+
+
+WAV2VEC2: tuple[Checkpoint, ...] = (_wav2vec2("pytorch_model.bin"), _wav2vec2("config.json"))
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -407,6 +422,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     *VGGISH_FUSION,
     CNN14_FUSION,
     *OPENL3,
+    *WAV2VEC2,
 )
 
 _MARKS = (
@@ -427,6 +443,7 @@ _MARKS = (
     ("sed_model.layers.3.blocks.1.attn.qkv.weight", "hts_at"),
     ("speclayer.mel_basis", "openl3"),
     ("features.13.weight", "vggish"),
+    ("wav2vec2.encoder.pos_conv_embed.conv.bias", "wav2vec2"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
     ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )

@@ -360,3 +360,52 @@ def vggish(dense: str = "embeddings") -> Layout:
     for i, sizes in {0: (4096, 12288), 2: (4096, 4096), 4: (128, 4096)}.items():
         found |= {f"{dense}.{i}.weight": sizes, f"{dense}.{i}.bias": sizes[:1]}
     return found
+
+
+WAV2VEC2_CONFIG = {
+    "model_type": "wav2vec2",
+    "conv_bias": True,
+    "conv_dim": [512] * 7,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+    "do_stable_layer_norm": True,
+    "feat_extract_norm": "layer",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "mask_time_prob": 0.05,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 24,
+}
+
+
+def wav2vec2() -> Layout:
+    """Of pytorch_model.bin, with some of what is for pre-training only."""
+    layers: Layout = {
+        "feature_projection.layer_norm": (512,),
+        "feature_projection.projection": (1024, 512),
+        "encoder.layer_norm": (1024,),
+    }
+    for i, kernel in enumerate((10, 3, 3, 3, 3, 2, 2)):
+        convolution = f"feature_extractor.conv_layers.{i}"
+        layers[f"{convolution}.conv"] = (512, 512 if i else 1, kernel)
+        layers[f"{convolution}.layer_norm"] = (512,)
+    for i in range(24):
+        block = f"encoder.layers.{i}"
+        layers |= {f"{block}.attention.{name}_proj": (1024, 1024) for name in ("q", "k", "v")}
+        layers |= {
+            f"{block}.attention.out_proj": (1024, 1024),
+            f"{block}.layer_norm": (1024,),
+            f"{block}.feed_forward.intermediate_dense": (4096, 1024),
+            f"{block}.feed_forward.output_dense": (1024, 4096),
+            f"{block}.final_layer_norm": (1024,),
+        }
+    found: Layout = {
+        "masked_spec_embed": (1024,),
+        "encoder.pos_conv_embed.conv.bias": (1024,),
+        "encoder.pos_conv_embed.conv.weight_g": (1, 1, 128),
+        "encoder.pos_conv_embed.conv.weight_v": (1024, 64, 128),
+    }
+    for name, shape in layers.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    found = {f"wav2vec2.{name}": shape for name, shape in found.items()}
+    return {**found, "quantizer.weight_proj.weight": (640, 512), "project_q.bias": (768,)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,12 +18,16 @@ from hear_plugins.weights import WeightsError
 
 
 class File(NamedTuple):
-    """A published file: its plugin, its tensors, what is around them, and one to be tried."""
+    """A published file: its plugin, its tensors, what is around them, and one to be tried.
+
+    `beside` are the JSON files of its folder.
+    """
 
     module: str
     layout: layouts.Layout
     nest: Callable[[dict[str, Tensor]], dict[str, Any]]
     tried: str
+    beside: Mapping[str, Any] = {}
 
 
 FILES = {  # by their pack in ../shared/parity
@@ -85,15 +89,26 @@ FILES = {  # by their pack in ../shared/parity
         "conv_block2.conv2.weight",
     ),
     "openl3": File("openl3", layouts.openl3(), dict, "conv2d_5.weight"),
+    "wav2vec2": File(
+        "wav2vec2",
+        layouts.wav2vec2(),
+        dict,
+        "wav2vec2.encoder.layers.17.feed_forward.output_dense.weight",
+        {"config.json": layouts.WAV2VEC2_CONFIG},
+    ),
 }
 
 
 @pytest.fixture(params=FILES)
 def file(request: pytest.FixtureRequest) -> File:
+    if request.param == "wav2vec2":
+        pytest.importorskip("transformers")
     return FILES[request.param]
 
 
 def refusal(file: File, tensors: dict[str, Tensor], path: Path) -> str:
+    for name, content in file.beside.items():
+        path.with_name(name).write_text(json.dumps(content))
     with pytest.raises(WeightsError) as raised:
         import_module(f"hear_plugins.{file.module}").load_model(save(file.nest(tensors), path))
     message = str(raised.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -18,3 +18,17 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if fast is not None and torch.backends.mkldnn.is_available():
             return fast(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` through `linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+def quicken(network: nn.Module) -> None:
+    """Let the dense layers of a network that was written elsewhere go through `linear`."""
+    for module in network.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = Linear

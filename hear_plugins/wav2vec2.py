@@ -1,0 +1,336 @@
+"""wav2vec 2.0: a transformer that learnt from 100,000 hours of parliaments' speech, by contrast.
+
+Papers        Baevski, Zhou, Mohamed, Auli, "wav2vec 2.0: A Framework for Self-Supervised Learning
+              of Speech Representations", NeurIPS 2020, arXiv:2006.11477; Wang et al., "VoxPopuli",
+              ACL 2021, arXiv:2101.00390. A row of the HEAR 2021 leaderboard
+Weights       facebook/wav2vec2-large-100k-voxpopuli at Hugging Face (CC BY-NC 4.0): the folder, or
+              pytorch_model.bin or model.safetensors with config.json beside it, from which the
+              sizes are read; other wav2vec 2.0 models of that layout load too
+Network       of the package transformers: pip install 'hear-plugins[wav2vec2]'
+Input         16 kHz samples, each sound brought to mean 0 and variance 1 (unless
+              preprocessor_config.json says otherwise)
+Scene         mean over frames of the last layer: 1024 values
+Timestamps    frames of 25 ms every 20 ms, the first centred on 12.5 ms
+
+Options of `load_model`
+    upstream_quirks=False  True: as hear-baseline, see below
+    random_weights         seed, for tests and timing
+
+Differences from the original
+    hear-baseline standardises samples and outputs over the whole batch, so that a sound's embedding
+    depends on those beside it; here each sound has its own statistics. It leaves out up to 32 ms at
+    the end of a sound, and fails below 25 ms: here zeros follow; scenes get them below 25 ms only.
+    Attention costs the square of the length: sounds beyond 2 minutes are encoded in equal parts of
+    at most 30 s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import checkpoints
+from .hear import check_audio, map_rows, pad_to, timestamps
+from .networks.linear import quicken
+from .weights import WeightsError, load_network, load_strict, load_tensors, resolve, wrong_model
+
+INSTALL = "pip install 'hear-plugins[wav2vec2]'"
+
+# Of the published config.json, what transformers would choose otherwise.
+_CONFIG = {
+    "model_type": "wav2vec2",
+    "conv_bias": True,
+    "do_stable_layer_norm": True,
+    "feat_extract_norm": "layer",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 24,
+}
+# What decides the network; the rest of a config.json is about training.
+_DECISIVE = (
+    "conv_bias",
+    "conv_dim",
+    "conv_kernel",
+    "conv_stride",
+    "do_stable_layer_norm",
+    "feat_extract_activation",
+    "feat_extract_norm",
+    "hidden_act",
+    "hidden_size",
+    "intermediate_size",
+    "layer_norm_eps",
+    "num_attention_heads",
+    "num_conv_pos_embedding_groups",
+    "num_conv_pos_embeddings",
+    "num_feat_extract_layers",
+    "num_hidden_layers",
+)
+_FILES = ("pytorch_model.bin", "model.safetensors")
+_PREFIX = "wav2vec2."
+_UNUSED = ("masked_spec_embed", "quantizer.", "project_hid.", "project_q.", "lm_head.")
+_OLDER_NAMES = {
+    "parametrizations.weight.original0": "weight_g",
+    "parametrizations.weight.original1": "weight_v",
+}
+_WHOLE_S, _PART_S = 120, 30
+_PIECE_S = 20  # in the convolutions at once: 500 MB
+
+
+class Wav2Vec2(nn.Module):
+    """What `load_model` returns: the network and how sounds go through it.
+
+    Parameters
+    ----------
+    network : transformers' Wav2Vec2Model
+    normalise : whether sounds are standardised
+    upstream_quirks : as of `load_model`
+    """
+
+    sample_rate = 16000
+
+    def __init__(self, network: nn.Module, normalise: bool, upstream_quirks: bool) -> None:
+        super().__init__()
+        self.network = network
+        config: Any = network.config
+        self.scene_embedding_size = self.timestamp_embedding_size = int(config.hidden_size)
+        self.normalise = normalise
+        self.upstream_quirks = upstream_quirks
+        self.hop, self.field = 1, 1  # samples from frame to frame, and that a frame sees
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            self.field += (kernel - 1) * self.hop
+            self.hop *= stride
+        # The other kind of norm is over time: what is cut apart would have statistics of its own.
+        self.may_cut = config.feat_extract_norm == "layer"
+        self.provenance: dict[str, Any] = {}
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Mean 0 and variance 1 for each sound; for all at once as upstream has it."""
+        return F.layer_norm(x, x.shape if self.upstream_quirks else x.shape[1:])
+
+    def samples(self, audio: Tensor) -> Tensor:
+        """What the network takes, long enough for a frame."""
+        audio = pad_to(audio, self.field)
+        return self.standardised(audio) if self.normalise else audio
+
+    def hidden(self, samples: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> (n_sounds, frames, width), each as long sounds allow."""
+        count = (samples.shape[1] - self.field) // self.hop + 1
+        second = self.sample_rate / self.hop
+        length = count
+        if count > _WHOLE_S * second:
+            length = -(-count // -(-count // int(_PART_S * second)))
+        rows = max(1, int(_WHOLE_S * second) // length)
+        parts = [
+            map_rows(self._encode, self._seen(samples, start, min(length, count - start)), rows)
+            for start in range(0, count, length)
+        ]
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+    def _seen(self, samples: Tensor, start: int, count: int) -> Tensor:
+        """The samples that `count` frames from frame `start` see."""
+        first = start * self.hop
+        return samples[:, first : first + (count - 1) * self.hop + self.field]
+
+    def _encode(self, samples: Tensor) -> Tensor:
+        """(n, n_samples) -> (n, frames, width), all frames attending to each other."""
+        network: Any = self.network
+        count = (samples.shape[1] - self.field) // self.hop + 1
+        piece = count
+        if self.may_cut:
+            piece = max(1, _PIECE_S * self.sample_rate // self.hop // len(samples))
+        features = [
+            network.feature_extractor(self._seen(samples, start, min(piece, count - start)))
+            for start in range(0, count, piece)
+        ]
+        projected, _ = network.feature_projection(torch.cat(features, dim=-1).transpose(1, 2))
+        out: Tensor = network.encoder(projected).last_hidden_state
+        return out
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    upstream_quirks: bool = False,
+    random_weights: int | None = None,
+) -> Wav2Vec2:
+    """Load wav2vec 2.0; the options are on the module's card.
+
+    Raises
+    ------
+    ImportError
+        The package transformers is not installed.
+    ValueError
+        An option has a value that it cannot have.
+    hear_plugins.weights.WeightsError
+        The weights are missing, damaged, or another model's.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(
+            f"wav2vec 2.0 needs an optional package ({error}); type: {INSTALL}"
+        ) from None
+    normalise = True
+
+    def from_file(path: Path) -> nn.Module:
+        nonlocal normalise
+        if not model_file_path:
+            resolve("", checkpoints.WAV2VEC2[1])  # the configuration, beside it
+        normalise = _normalises(path)
+        return _load_file(path)
+
+    network, provenance = load_network(
+        _file(model_file_path),
+        checkpoints.WAV2VEC2[0],
+        random_weights,
+        from_file,
+        lambda: _network(_CONFIG),
+    )
+    quicken(network)
+    model = Wav2Vec2(network, normalise, upstream_quirks)
+    model.provenance = {**provenance, "package": f"transformers {version(transformers.__name__)}"}
+    return model.eval()
+
+
+def _file(model_file_path: str) -> str:
+    """The weights file of a folder; other paths as they are."""
+    folder = Path(model_file_path).expanduser()
+    if not model_file_path or not folder.is_dir():
+        return model_file_path
+    found = [folder / name for name in _FILES if (folder / name).is_file()]
+    if not found:
+        raise WeightsError(f"folder {folder} holds neither {' nor '.join(_FILES)}")
+    return str(found[0])
+
+
+def _network(config: Mapping[str, Any]) -> nn.Module:
+    """The network of a configuration, its tensors not yet set."""
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    decisive = {name: config[name] for name in _DECISIVE if name in config}
+    with torch.device("meta"):  # or random numbers would be drawn for seconds
+        network = Wav2Vec2Model(Wav2Vec2Config(**decisive, mask_time_prob=0.0))
+    network.to_empty(device="cpu")
+    return network.eval().requires_grad_(False)
+
+
+def _load_file(path: Path) -> nn.Module:
+    config = _json_beside(path, "config.json")
+    if config is None:
+        raise WeightsError(f"{path} has no config.json beside it; expected the published folder")
+    if config.get("model_type") != "wav2vec2" or config.get("add_adapter"):
+        fault = f"its config.json has model_type={config.get('model_type')!r}"
+        raise wrong_model(path, f"{fault}; expected 'wav2vec2', without adapters", ())
+    tensors = _safetensors(path) if path.suffix == ".safetensors" else load_tensors(path)
+    try:
+        network = _network(config)
+    except Exception as error:  # transformers and torch refuse values by many exception types
+        reason = " ".join(str(error).split())
+        raise wrong_model(path, f"its config.json makes no network ({reason})", tensors) from None
+    prefix = _PREFIX if any(name.startswith(_PREFIX) for name in tensors) else ""
+    older = any(name.endswith("conv.weight_g") for name in tensors)
+
+    def name_in_file(name: str) -> str:
+        if older:
+            for ours, theirs in _OLDER_NAMES.items():
+                name = name.replace(ours, theirs)
+        return prefix + name
+
+    ignored = (prefix + _UNUSED[0], *_UNUSED[1:])
+    load_strict(network, tensors, path, ignored, name_in_file)
+    return network
+
+
+def _normalises(path: Path) -> bool:
+    """Whether the weights are for standardised sounds."""
+    settings = _json_beside(path, "preprocessor_config.json") or {}
+    if settings.get("sampling_rate", Wav2Vec2.sample_rate) != Wav2Vec2.sample_rate:
+        fault = f"its preprocessor_config.json has sampling_rate={settings['sampling_rate']!r}"
+        raise wrong_model(path, f"{fault}; expected {Wav2Vec2.sample_rate}", ())
+    return bool(settings.get("do_normalize", True))
+
+
+def _json_beside(path: Path, name: str) -> dict[str, Any] | None:
+    """The content of a JSON file in the folder of `path`; None if there is none."""
+    beside = path.with_name(name)
+    if not beside.is_file():
+        return None
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{beside} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise WeightsError(f"{beside} is a {type(content).__name__}; expected a JSON object")
+    return content
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path} is truncated or not a safetensors file ({error})") from None
+    return tensors
+
+
+@torch.no_grad()
+def get_scene_embeddings(audio: Tensor, model: Wav2Vec2) -> Tensor:
+    """One embedding a sound.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    Tensor (n_sounds, scene_embedding_size), float32.
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    audio = check_audio(audio, model)
+    return model.standardised(model.hidden(model.samples(audio))).mean(1)
+
+
+@torch.no_grad()
+def get_timestamp_embeddings(audio: Tensor, model: Wav2Vec2) -> tuple[Tensor, Tensor]:
+    """Embeddings of frames every 20 ms, centred on their timestamps.
+
+    Parameters
+    ----------
+    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
+    model : from `load_model`
+
+    Returns
+    -------
+    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
+    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
+
+    Raises
+    ------
+    ValueError
+        As `hear.check_audio`.
+    """
+    audio = check_audio(audio, model)
+    samples = model.samples(audio)
+    if not model.upstream_quirks:
+        # As many frames as have their centre in the sound.
+        count = max(0, audio.shape[1] - model.field // 2) // model.hop + 1
+        samples = pad_to(samples, (count - 1) * model.hop + model.field)
+    frames = model.standardised(model.hidden(samples))
+    ms = 1000 / model.sample_rate
+    n_sounds, count, _ = frames.shape
+    return frames, timestamps(n_sounds, count, model.hop * ms, model.field / 2 * ms, frames.device)
