@@ -188,7 +188,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _tasks_command(options: argparse.Namespace) -> int:
-    from benchmark.listing import task_details, tasks_table
+    from benchmark.task_listing import task_details, tasks_table
 
     tasks_dir = Path(options.tasks_dir)
     print(task_details(options.name, tasks_dir) if options.name else tasks_table(tasks_dir))
@@ -216,6 +216,29 @@ def _tasks_get(options: argparse.Namespace) -> int:
     for folder in folders:
         print(folder)
     return _exit_code(failures)
+
+
+def _tasks_verify(options: argparse.Namespace) -> int:
+    from benchmark.progress import counting_bar
+    from tasks.folder import folders_named
+    from tasks.verify import verify_task
+
+    tasks_dir = Path(options.tasks_dir)
+    wrong = 0
+    for path in folders_named(tasks_dir, options.names):
+        with counting_bar(f"verifying {path.name}", unit="file") as on_progress:
+            found = verify_task(path, options.jobs, on_progress)
+        rates = ", ".join(f"{rate} Hz" for rate in found.rates) or "no rate"
+        print(
+            f"{path.name}: {'WRONG' if found.faults else 'ok'}: {found.clips} clips,"
+            f" {found.hours:.3g} h, whole at {rates}; hash {found.hash or 'none'}"
+        )
+        for fault in found.faults:
+            print(f"  {fault}")
+        for note in found.notes:
+            print(f"  note: {note}")
+        wrong += bool(found.faults)
+    return FAILED if wrong else DONE
 
 
 def _prepare(options: argparse.Namespace) -> int:
@@ -455,6 +478,12 @@ def _parser() -> argparse.ArgumentParser:
         " Zenodo)",
     )
     get.add_argument("--keep-archives", action="store_true", help="do not delete what is unpacked")
+    verify = command("tasks verify", _tasks_verify, "check every file of the tasks that are here")
+    verify.add_argument("names", nargs="*", metavar="TASK", help="only these")
+    _add_tasks_dir(verify, "where they are")
+    verify.add_argument(
+        "--jobs", type=_count, default=0, metavar="N", help="processes (default: one a core)"
+    )
     prepare = command(
         "prepare", _prepare, "make a task folder from a corpus on this machine (more: see README)"
     )

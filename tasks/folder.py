@@ -14,7 +14,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,31 +169,55 @@ def read_task(path: Path | str) -> TaskFolder:
         Naming the file and the key at fault: a file missing or unreadable, a key missing or with a
         wrong value, a label outside the vocabulary, an audio file missing.
     """
+    task = open_task(path)
+    for fault in faults(task):
+        raise TaskError(fault)
+    return task
+
+
+def open_task(path: Path | str) -> TaskFolder:
+    """Read metadata and vocabulary of a task folder, and check those alone; as `read_task`."""
     path = Path(path)
     if not path.is_dir():
         raise TaskError(f"{path}: no such task folder")
     metadata = _read_json(path / METADATA_FILE)
     _check_metadata(path / METADATA_FILE, metadata)
-    task = TaskFolder(path, metadata, _read_vocabulary(path / VOCABULARY_FILE))
-    rate = task.best_rate()
+    return TaskFolder(path, metadata, _read_vocabulary(path / VOCABULARY_FILE))
+
+
+def faults(task: TaskFolder) -> Iterator[str]:
+    """Lines on all that is wrong in an opened task, as far as names and labels tell."""
+    try:
+        rate = task.best_rate()
+    except TaskError as error:
+        yield str(error)
+        return
     seen: dict[str, str] = {}
     for split in task.splits:
-        items = _read_json(path / f"{split}.json")
-        _check_items(task, path / f"{split}.json", items)
-        _check_known(task, split, items)
-        folder = path / str(rate) / split
+        path = task.path / f"{split}.json"
+        try:
+            items = _read_json(path)
+            if not isinstance(items, dict) or not items:
+                raise TaskError(
+                    f"{path}: expected an object with a list of labels for every audio file"
+                )
+            yield from _item_faults(task, path, items)
+            yield from _known_faults(task, split, items)
+        except TaskError as error:
+            yield str(error)
+            continue
+        folder = task.path / str(rate) / split
         missing = set(items) - (
             {file.name for file in folder.iterdir()} if folder.is_dir() else set()
         )
         if missing:
-            raise TaskError(
+            yield (
                 f"{folder / min(missing)}: audio is missing ({len(missing)} of {len(items)} files"
                 f" of {split}.json); restore it or prepare the task again"
             )
         for filename in items:
             if seen.setdefault(filename, split) != split:
-                raise TaskError(f"{path / split}.json: {filename} is in {seen[filename]}.json too")
-    return task
+                yield f"{path}: {filename} is in {seen[filename]}.json too"
 
 
 def find_tasks(tasks_dir: Path | str) -> list[Path]:
@@ -219,9 +243,16 @@ def resolve_tasks(tasks_dir: Path | str, names: Sequence[str] = ()) -> list[Task
     TaskError
         No such task (with near names), or a task at fault.
     """
+    return [read_task(folder) for folder in folders_named(tasks_dir, names)]
+
+
+def folders_named(tasks_dir: Path | str, names: Sequence[str] = ()) -> list[Path]:
+    """Folders of the tasks called `names`; as `resolve_tasks`, but they are not read."""
     folders = find_tasks(tasks_dir)
     if not folders:
-        raise TaskError(f"{tasks_dir}: no tasks here; `prepare` makes some")
+        raise TaskError(
+            f"{tasks_dir}: no tasks here; `hear-benchmark tasks get` or `prepare` brings some"
+        )
     by_name: dict[str, list[Path]] = {}
     for folder in folders:
         for name in {folder.name, _task_name(folder)}:
@@ -234,7 +265,7 @@ def resolve_tasks(tasks_dir: Path | str, names: Sequence[str] = ()) -> list[Task
                 f"; there: {', '.join(folder.name for folder in folders)}"
             )
         chosen.update(dict.fromkeys(by_name[name]))
-    return [read_task(folder) for folder in (chosen if names else folders)]
+    return list(chosen) if names else folders
 
 
 def near_names(name: str, names: Iterable[str]) -> str:
@@ -385,48 +416,53 @@ def _is_permutation(found: Any, expected: Sequence[str]) -> bool:
     return isinstance(found, list) and sorted(map(str, found)) == sorted(expected)
 
 
-def _check_items(task: TaskFolder, path: Path, items: Any) -> None:
-    if not isinstance(items, dict) or not items:
-        raise TaskError(f"{path}: expected an object with a list of labels for every audio file")
+def _item_faults(task: TaskFolder, path: Path, items: Mapping[str, Any]) -> Iterator[str]:
     vocabulary = set(task.labels)
     is_event = task.embedding_type == "event"
     for filename, entries in items.items():
         where = f"{path}: {filename}"
         if re.search(r"[/\\]", filename) or not filename.endswith(".wav"):
-            raise TaskError(f"{where} is not the name of a .wav file")
+            yield f"{where} is not the name of a .wav file"
         if not isinstance(entries, list):
-            raise TaskError(f"{where}: expected a list, found {entries!r}")
+            yield f"{where}: expected a list, found {entries!r}"
+            continue
         if task.prediction_type == "multiclass" and len(entries) != 1:
-            raise TaskError(f"{where}: {len(entries)} labels; multiclass has exactly one a file")
+            yield f"{where}: {len(entries)} labels; multiclass has exactly one a file"
         for entry in entries:
-            if is_event:
-                _check_event(where, entry)
+            if is_event and (fault := _event_fault(entry)):
+                yield f"{where}: event {entry!r}{fault}"
+                continue
             label = entry["label"] if is_event else entry
             if str(label) not in vocabulary:
-                raise TaskError(
+                yield (
                     f"{where}: label {label!r} is not in {VOCABULARY_FILE}"
                     f"{near_names(str(label), vocabulary)}"
                 )
 
 
-def _check_known(task: TaskFolder, split: str, items: Mapping[str, Any]) -> None:
+def _known_faults(task: TaskFolder, split: str, items: Mapping[str, Any]) -> Iterator[str]:
     known = task.known_labels(split)
     if known is None:
         return
     path = task.path / known_labels_file(split)
+    if task.embedding_type != "scene" or task.prediction_type != "multilabel":
+        yield f"{path}: only multilabel scene tasks can have labels that are not known"
+        return
     if not isinstance(known, dict) or known.keys() != items.keys():
-        raise TaskError(f"{path}: its files are not those of {split}.json")
+        yield f"{path}: its files are not those of {split}.json"
+        return
     for filename, labels in known.items():
         if not isinstance(labels, list) or not {str(label) for label in labels} <= set(task.labels):
-            raise TaskError(f"{path}: {filename}: labels {labels!r} are not in {VOCABULARY_FILE}")
-        if not set(items[filename]) <= set(labels):
-            raise TaskError(f"{path}: {filename}: {items[filename]!r} are there but not known")
+            yield f"{path}: {filename}: labels {labels!r} are not in {VOCABULARY_FILE}"
+        elif not set(map(str, items[filename])) <= set(map(str, labels)):
+            yield f"{path}: {filename}: {items[filename]!r} are there but not known"
 
 
-def _check_event(where: str, event: Any) -> None:
+def _event_fault(event: Any) -> str:
     if not isinstance(event, dict) or not {"label", "start", "end"} <= event.keys():
-        raise TaskError(f"{where}: event {event!r} has not label, start and end")
+        return " has not label, start and end"
     start, end = event["start"], event["end"]
     numbers = all(isinstance(t, (int, float)) and not isinstance(t, bool) for t in (start, end))
     if not (numbers and 0 <= start <= end < float("inf")):
-        raise TaskError(f"{where}: event {event!r}; expected ms with 0 <= start <= end")
+        return "; expected ms with 0 <= start <= end"
+    return ""
