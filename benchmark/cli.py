@@ -178,9 +178,11 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from benchmark.listing import models_markdown, models_table, ready_modules
+    from benchmark.listing import model_details, models_markdown, models_table, ready_modules
 
-    if options.ready:
+    if options.name:
+        print(model_details(options.name))
+    elif options.ready:
         print("\n".join(ready_modules()))
     else:
         print(models_markdown() if options.markdown else models_table())
@@ -449,6 +451,7 @@ def _parser() -> argparse.ArgumentParser:
     leaderboard.add_argument("--url", required=True, help="its page")
     leaderboard.add_argument("--date", default="", metavar="YYYY-MM-DD", help="default: today")
     models = command("models", _models, "the models of this package, and their weights")
+    models.add_argument("name", nargs="?", default="", metavar="MODULE", help="one in full")
     models.add_argument(
         "--ready", action="store_true", help="only the names of those whose weights are here"
     )

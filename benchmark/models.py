@@ -250,7 +250,7 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UserError(f"no module {name!r}{_near(name)}") from None
+            raise UserError(f"no module {name!r}{near_modules(name)}") from None
         raise UserError(
             f"{name} needs the package {error.name!r}, which is not installed"
         ) from error
@@ -258,7 +258,7 @@ def _import(name: str) -> ModuleType:
         raise UserError(f"{name} cannot be imported: {one_line(error)}") from error
 
 
-def _near(name: str) -> str:
+def near_modules(name: str) -> str:
     """What the user may have meant: a module of ours (also by its last part) or an importable."""
     ours = our_modules()
     near = [module for module in ours if module.rpartition(".")[2] == name.rpartition(".")[2]]

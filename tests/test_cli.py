@@ -261,6 +261,12 @@ def test_models_and_tasks_are_listed(tasks_dir: Path, capsys: pytest.CaptureFixt
     assert all(module in listed for module in our_modules())
     assert "hear_plugins.logmel" in ready_modules()
     assert "hear_plugins.matpac" not in ready_modules(), "its weights are not in the tests' cache"
+    for name in ("beats", "hear_plugins.beats"):
+        assert main(["models", name]) == 0
+        shown = capsys.readouterr().out
+        assert "BEATs_iter3.pt" in shown and "arXiv:2212.09058" in shown and "90.3 M" in shown
+    assert main(["models", "beast"]) == 2
+    assert "did you mean hear_plugins.beats" in capsys.readouterr().err
     assert main(["tasks", "--tasks-dir", str(tasks_dir)]) == 0
     listed = capsys.readouterr().out
     assert "esc10" in listed and "tiny-v1-small" in listed

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from benchmark.models import our_modules
 from benchmark.validate import validate
+from hear_plugins.cards import CARDS
 from hear_plugins.weights import RANDOM_VARIABLE, WeightsError
 
 SEED = 7
@@ -90,6 +91,14 @@ def test_the_api(plugin: Plugin) -> None:
     parameters = list(inspect.signature(module.load_model).parameters.values())
     assert parameters[0].name == "model_file_path" and parameters[0].default == ""
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters[1:])
+
+
+def test_the_card_is_true(plugin: Plugin) -> None:
+    card, model = CARDS[plugin.module.__name__.rpartition(".")[2]], plugin.model
+    assert card.sample_rate == model.sample_rate
+    assert card.scene_size == model.scene_embedding_size
+    assert card.timestamp_size == model.timestamp_embedding_size
+    assert card.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_random_weights_are_owned_up_to(plugin: Plugin) -> None:
