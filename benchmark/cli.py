@@ -286,7 +286,13 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
         ).items()
     }
     return [
-        ModelSpec(module, weights.get(module, ""), settings.get(module, {}))
+        ModelSpec(
+            module,
+            weights.get(module, ""),
+            settings.get(module, {}),
+            options.dtype,
+            options.compile,
+        )
         for module in options.modules
     ]
 
@@ -542,6 +548,18 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         help="options of a module's load_model; may be repeated",
     )
     parser.add_argument("--device", default=None, help="cpu or cuda (default: cuda if there)")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="precision of the networks; a lower one changes embeddings, and is recorded"
+        " (default: float32)",
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the networks by torch.compile: faster after a minute, other last digits",
+    )
 
 
 def _add_tasks(parser: argparse.ArgumentParser) -> None:

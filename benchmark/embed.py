@@ -489,7 +489,7 @@ def _about(
     return {
         "model": model.slug,
         "module": model.name,
-        "options": dict(model.spec.options),
+        "options": model.spec.all_options,
         "weights": dict(model.provenance),
         "embedding_type": task.embedding_type,
         "embedding_size": model.embedding_size(task.embedding_type),

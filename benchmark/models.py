@@ -26,6 +26,7 @@ import torch
 
 from benchmark.errors import UserError, one_line
 from benchmark.source_hash import source_hash
+from hear_plugins.precision import compile_blocks, lowered
 
 OUR_PACKAGE = "hear_plugins"
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
@@ -36,11 +37,22 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the user asks for: a module with the HEAR API, a weights file, options."""
+    """What the user asks for: a module with the HEAR API, a weights file, options.
+
+    `dtype` and `compiled` are of `hear_plugins.precision`, for any module that is of torch.
+    """
 
     module: str
     weights: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float32"
+    compiled: bool = False
+
+    @property
+    def all_options(self) -> dict[str, Any]:
+        """`options`, and what is not the default of the command's own, with its dashes."""
+        own: dict[str, Any] = {} if self.dtype == "float32" else {"--dtype": self.dtype}
+        return {**self.options, **own, **({"--compile": True} if self.compiled else {})}
 
 
 @dataclass(frozen=True)
@@ -154,12 +166,14 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         "module": spec.module,
         "source": source_hash(spec.module),
         "version": version,
-        "options": spec.options,
+        "options": spec.all_options,
         "sizes": [int(getattr(model, name)) for name in SIZES],
         # Of models without tensors: the package or the file that they are.
         "weights": weights or provenance.get("package") or _file_hash(spec.weights),
     }
     key = hashlib.sha256(_canonical(identity, spec)).hexdigest()[:8]
+    if spec.compiled:
+        compile_blocks(model)
     return LoadedModel(spec, module, model, torch.device(device), version, provenance, key)
 
 
@@ -201,13 +215,14 @@ def call(model: LoadedModel, embedding_type: str, audio: Floats) -> tuple[Any, A
             batch = batch.to(model.device)
     else:
         batch = sys.modules["tensorflow"].convert_to_tensor(audio)
-    with torch.no_grad():
+    with torch.no_grad(), lowered(model.device, model.spec.dtype):
         if embedding_type == "scene":
-            return _array(model.module.get_scene_embeddings(batch, model.model)), None
+            scenes = model.module.get_scene_embeddings(batch, model.model)
+            return _array(_restored(scenes, model)), None
         output = model.module.get_timestamp_embeddings(batch, model.model)
     if not isinstance(output, (tuple, list)) or len(output) != 2:
         raise TypeError(f"{API[2]} gives {type(output).__name__}, expected embeddings, timestamps")
-    return _array(output[0]), _array(output[1])
+    return _array(_restored(output[0], model)), _array(output[1])
 
 
 def check_output(
@@ -281,6 +296,8 @@ def _call_load_model(spec: ModelSpec, module: ModuleType, device: str | torch.de
             model.to(device)
     except Exception as error:
         raise UserError(f"{spec.module} does not load: {one_line(error)}") from error
+    if spec.all_options != spec.options and not isinstance(model, torch.nn.Module):
+        raise UserError(f"{spec.module} is no torch module; --dtype and --compile need one")
     if not isinstance(model, torch.nn.Module) and not _is_tensorflow(model):
         raise UserError(
             f"{spec.module}.load_model gives a {type(model).__name__}, expected a torch.nn.Module"
@@ -308,6 +325,12 @@ def _is_tensorflow(model: Any) -> bool:
     return "tensorflow" in sys.modules and any(
         base.__module__.partition(".")[0] == "tensorflow" for base in type(model).__mro__
     )
+
+
+def _restored(embeddings: Any, model: LoadedModel) -> Any:
+    """Embeddings of a network in a lower precision as float32; others as they are."""
+    lower = model.spec.dtype != "float32" and isinstance(embeddings, torch.Tensor)
+    return embeddings.float() if lower else embeddings
 
 
 def _array(tensor: Any) -> Any:

@@ -36,7 +36,7 @@ class Record:
 
     model: str  # <module>-<key over options, weights and version>
     module: str  # import path of the HEAR module
-    options: dict[str, Any]  # keyword options of its load_model
+    options: dict[str, Any]  # keyword options of its load_model; "--dtype" and "--compile"
     weights: dict[str, Any]  # provenance; weights["weights"] is none, file, package or random
     embedding_size: int
     hop_ms: float | None  # median step of the timestamps; None for scene embeddings

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .precision import full_precision
+
 _MAX_FRAMES = 4096
 """Frames in one transform: about 50 MB of work space at 1024 points."""
 FLOAT32_EPSILON = 2.0**-23
@@ -84,6 +86,7 @@ class LogMel:
         frames = audio[:, skip:].unfold(-1, self.window_samples, self.hop)
         return self.of_frames(frames[:, : self.columns(n_samples)])
 
+    @full_precision
     def of_frames(self, frames: Tensor) -> Tensor:
         """(n_sounds, columns, window_samples) -> (n_sounds, n_mels, columns)."""
         n_sounds, columns = frames.shape[:2]
@@ -223,6 +226,7 @@ class KaldiFbank:
         """Samples that `columns` frames see."""
         return self.length + (columns - 1) * self.hop
 
+    @full_precision
     def __call__(self, audio: Tensor) -> Tensor:
         """(n_sounds, n_samples) float32 -> (n_sounds, columns(n_samples), n_mels) float32.
 

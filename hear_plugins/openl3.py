@@ -34,6 +34,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import checkpoints
 from .hear import centred_windows, check_audio, map_windows, samples_of, timestamps
+from .precision import full_precision
 from .weights import load_network, load_strict, load_tensors
 
 N_FFT, HOP = 2048, 242
@@ -76,6 +77,7 @@ class Network(nn.Module):
         """Rows of the spectrogram."""
         return len(self.speclayer.get_parameter("mel_basis"))
 
+    @full_precision
     def spectrogram(self, windows: Tensor) -> Tensor:
         """(n, 48000) -> (n, mels, 199), 0 to -80 dB."""
         frames = F.pad(windows, (_EDGE, _EDGE)).unfold(-1, N_FFT, HOP)

@@ -87,7 +87,7 @@ class _SpectralConv(nn.Module):
 
     def analyse(self, x: Tensor) -> Tensor:
         """Spectrum (frequencies, n, channels_in), complex64."""
-        return torch.fft.rfft(x, self.length).permute(2, 0, 1)
+        return torch.fft.rfft(x.float(), self.length).permute(2, 0, 1)
 
     def synthesise(self, spectrum: Tensor) -> Tensor:
         y = torch.fft.irfft((spectrum @ self.spectrum).permute(1, 2, 0), self.length)

@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
+    torch.ops.mkldnn, "_linear_pointwise"
+)
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`x @ weight.T + bias`, (..., i) with (o, i) -> (..., o).
@@ -13,11 +17,35 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     In float32 on a CPU, oneDNN does it twice as fast as the MKL that torch would choose, unless
     the CPU is Intel's.
     """
-    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled():
-        fast = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-        if fast is not None and torch.backends.mkldnn.is_available():
-            return fast(x, weight, bias, "none", [], "")
+    if (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and _HAS_ONEDNN
+    ):
+        through = _sealed if torch.compiler.is_compiling() else _onednn
+        return through(x, weight, bias)
     return F.linear(x, weight, bias)
+
+
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return out
+
+
+# The compiler takes oneDNN's own operator for one that it made itself, of constant weights.
+_sealed = torch.library.custom_op(
+    "hear_plugins::linear",
+    _onednn,
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
+)
+
+
+@_sealed.register_fake
+def _shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty((*x.shape[:-1], len(weight)))
 
 
 class Linear(nn.Linear):
