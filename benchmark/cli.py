@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # Only what --help needs is imported here: torch and the models take seconds.
 from benchmark.errors import DiskFullError, UserError
 from benchmark.hear_protocol import ENGINES, GRIDS, PROTOCOLS, HearOptions
+from tasks.folder import RESAMPLERS
 
 if TYPE_CHECKING:
     from benchmark.models import ModelSpec
@@ -119,6 +120,7 @@ def _run(options: argparse.Namespace) -> int:
         hear=_hear_options(options),
         jobs=options.jobs,
         say=_say,
+        resampler=options.resampler,
     )
     if outcome.records:
         _print_tables(Path(options.out), outcome.records)
@@ -134,6 +136,7 @@ def _embed(options: argparse.Namespace) -> int:
         Path(options.out),
         device=_device(options),
         say=_say,
+        resampler=options.resampler,
     )
     return _exit_code(outcome.failures)
 
@@ -570,6 +573,13 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
         help=f"names of tasks, or all; {DEMO} stands for the built-in demo tasks (default: all)",
     )
     parser.add_argument("--tasks-dir", default="", metavar="DIR", help="folder of task folders")
+    parser.add_argument(
+        "--resampler",
+        choices=RESAMPLERS,
+        default=RESAMPLERS[0],
+        help="of audio at rates that a task lacks; torchaudio's as in the BYOL-S paper (default:"
+        f" {RESAMPLERS[0]})",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="everything is written here")
 
 

@@ -6,7 +6,6 @@ drives the models, and a writer thread appends what they give. A file is read on
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -32,12 +31,14 @@ from benchmark.machine import describe_machine, package_versions
 from benchmark.models import LoadedModel, call, check_output, probe
 from benchmark.progress import progress_bar
 from benchmark.store import EmbeddingStore, check_disk, disk_errors, final_order, read_info
-from tasks.audio import RESAMPLER, audio_at_rate
-from tasks.folder import RESAMPLED_FILE, TaskError, TaskFolder
+from tasks.audio import TaskAudio
+from tasks.folder import TaskError, TaskFolder
+from tasks.resampling import SOXR
 
 BATCH_SAMPLES = 84 * 16000  # as hear-eval-kit: 0.7 of 120 s at 16 kHz, whatever the rate
 READ_SECONDS = 30.0  # of audio that a reader takes at once: short clips must not cost a task each
 READ_CLIPS = 32
+AHEAD_SECONDS = 1200.0  # of audio, or two clips
 MAX_READERS = 8
 
 Samples = npt.NDArray[np.float32]
@@ -60,6 +61,7 @@ def embed(
     out: Path,
     *,
     batch_clips: int | None = None,
+    resampler: str = SOXR,
     on_failure: Callable[[str], None] | None = None,
 ) -> list[EmbeddedTask]:
     """Embed every task with every model into ``out/embeddings/<model slug>/<task>-<hash>/``.
@@ -73,6 +75,9 @@ def embed(
     batch_clips
         Most clips in a batch, for models whose embeddings depend on the batch; by default as many
         clips of one length as make `BATCH_SAMPLES`.
+    resampler
+        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks. What another than the default
+        has resampled is embedded into ``<task>-<hash>-<resampler>/``.
     on_failure
         Called with a line for each model or task that fails, and the others go on; by default the
         first failure is raised.
@@ -102,7 +107,8 @@ def embed(
         for task in tasks:
             try:
                 with disk_errors(Path(out)):
-                    embedded += _embed_task(models, task, Path(out), batch_clips, fail)
+                    source = TaskAudio(task, Path(out) / "audio", resampler)
+                    embedded += _embed_task(models, source, Path(out), batch_clips, fail)
             except (UserError, TaskError) as error:
                 fail(error)
     return embedded
@@ -110,15 +116,19 @@ def embed(
 
 def _embed_task(
     models: Sequence[LoadedModel],
-    task: TaskFolder,
+    source: TaskAudio,
     out: Path,
     batch_clips: int | None,
     fail: Fail,
 ) -> list[EmbeddedTask]:
     clock = _Clock()
+    task = source.task
     task_hash = task.hash()
     folders = {
-        model.slug: out / "embeddings" / model.slug / f"{task.path.name}-{task_hash[:8]}"
+        model.slug: out
+        / "embeddings"
+        / model.slug
+        / f"{task.path.name}-{task_hash[:8]}{_suffix(source, model.sample_rate)}"
         for model in models
     }
     todo = {model.slug: model for model in models if read_info(folders[model.slug]) is None}
@@ -136,8 +146,8 @@ def _embed_task(
                 pairs.append((model, store))
             except UserError as error:
                 fail(error)
-        for stream in _drive(pairs, task, out / "audio", batch_clips, clock, fail):
-            about = _about(stream, task, task_hash, out / "audio", len(pairs))
+        for stream in _drive(pairs, source, batch_clips, clock, fail):
+            about = _about(stream, source, task_hash, len(pairs))
             stream.store.finish({**about, **stream.stats()})
     return [
         EmbeddedTask(folders[model.slug], model, task, info)
@@ -148,15 +158,17 @@ def _embed_task(
 
 def _drive(
     pairs: Sequence[tuple[LoadedModel, EmbeddingStore]],
-    task: TaskFolder,
-    keep_dir: Path,
+    source: TaskAudio,
     batch_clips: int | None,
     clock: _Clock,
     fail: Fail,
 ) -> list[_Stream]:
     """Lead every clip that models lack, read once, through them; the streams that did not fail."""
+    task = source.task
     workers = min(MAX_READERS, os.cpu_count() or 1)
-    seconds = task.sample_duration or READ_SECONDS
+    seconds = task.sample_duration or _longest_clip(task)
+    # Of long clips fewer are read ahead, so that what waits in memory does not grow with them.
+    depth = max(2, min(workers + 2, int(AHEAD_SECONDS / seconds)))
     chunk = max(1, min(READ_CLIPS, int(READ_SECONDS / seconds)))
     with (
         progress_bar(task.path.name, sum(store.missing() for _, store in pairs)) as advance,
@@ -177,12 +189,12 @@ def _drive(
                     fail(error)
 
         def read(clips: Sequence[_Clip]) -> list[_Read]:
-            return [(clip, _read(task, clip, keep_dir, clock)) for clip in clips]
+            return [(clip, _read(source, clip, clock)) for clip in clips]
 
         lacking = _lacking(streams, final_order(task))
         clips = list(chain(*lacking.values()))
         chunks = (clips[i : i + chunk] for i in range(0, len(clips), chunk))
-        ahead = _ahead(readers, read, chunks, workers + 2, clock)
+        ahead = _ahead(readers, read, chunks, depth, clock)
         for split in task.splits:
             for clip, audio in islice(ahead, len(lacking[split])):
                 each(partial(_Stream.take, clip=clip, audio=audio))
@@ -191,6 +203,23 @@ def _drive(
             each(partial(_Stream.finish_split, split=split))
         each(_Stream.wait)
     return streams
+
+
+def _suffix(source: TaskAudio, rate: int) -> str:
+    """What tells embeddings of another resampler's audio from those of the default's."""
+    made = source.resampler != SOXR and source.resampled_by(rate) != "none"
+    return f"-{source.resampler}" if made else ""
+
+
+def _longest_clip(task: TaskFolder) -> float:
+    """Seconds of the longest clip, about, by the sizes of 16-bit files."""
+    rate = task.best_rate()
+    sizes = (
+        task.audio_path(split, name, rate).stat().st_size
+        for split in task.splits
+        for name in task.items(split)
+    )
+    return max(sizes) / 2 / rate
 
 
 def _lacking(
@@ -460,13 +489,10 @@ def _ahead(
         yield from clips
 
 
-def _read(task: TaskFolder, clip: _Clip, keep_dir: Path, clock: _Clock) -> dict[int, Samples]:
-    audio = {}
-    for rate in sorted(clip.rates):
-        there = task.audio_path(clip.split, clip.filename, rate).exists()
-        with clock.thread("decode" if there else "resample"):
-            audio[rate] = audio_at_rate(task, clip.split, clip.filename, rate, keep_dir)
-    return audio
+def _read(source: TaskAudio, clip: _Clip, clock: _Clock) -> dict[int, Samples]:
+    there = source.is_there(clip.split, clip.filename, clip.rates)
+    with clock.thread("decode" if there else "resample"):
+        return source.at_rates(clip.split, clip.filename, clip.rates)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -478,10 +504,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _about(
-    stream: _Stream, task: TaskFolder, task_hash: str, keep_dir: Path, models_in_run: int
+    stream: _Stream, source: TaskAudio, task_hash: str, models_in_run: int
 ) -> dict[str, Any]:
     """What ``embedding.json`` says beside the stream's stats."""
-    model = stream.model
+    model, task = stream.model, source.task
     versions = package_versions()
     if model.version is not None:
         name, _, version = model.version.rpartition(" ")
@@ -499,24 +525,12 @@ def _about(
         "task": task.path.name,
         "task_name": task.name,
         "task_hash": task_hash,
-        "resampler": _resampler(task, model.sample_rate, keep_dir),
+        "resampler": source.resampled_by(model.sample_rate),
         "models_in_run": models_in_run,
         "versions": versions,
         "machine": describe_machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def _resampler(task: TaskFolder, rate: int, keep_dir: Path) -> str:
-    """What made the task's audio at this rate; "none" for audio that came with the task."""
-    for root in (task.path, keep_dir / task.path.name):
-        mark = root / str(rate) / RESAMPLED_FILE
-        if mark.exists():
-            made = json.loads(mark.read_text(encoding="utf-8"))
-            return f"{made['resampler']} from {made['from']} Hz"
-    if rate in task.rates():
-        return "none"
-    return f"{RESAMPLER} from {task.best_rate()} Hz"
 
 
 def _add(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:

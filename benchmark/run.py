@@ -21,6 +21,7 @@ from benchmark.models import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
 from benchmark.store import finished_embeddings, read_info
 from tasks.folder import TaskFolder, near_names
+from tasks.resampling import SOXR
 
 Say = Callable[[str], None]
 
@@ -52,6 +53,7 @@ def run(
     hear: HearOptions,
     jobs: int,
     say: Say,
+    resampler: str = SOXR,
 ) -> Outcome:
     """Embed and evaluate every task with every model.
 
@@ -64,7 +66,7 @@ def run(
     outcome = Outcome()
     models = _load_models(specs, device, say, outcome)
     for task in tasks:
-        made = _embed_task(models, task, out, say, outcome)
+        made = _embed_task(models, task, out, resampler, say, outcome)
         if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
             _evaluate_folders(made, out, engine, hear, jobs, say, outcome)
     if jobs > 1:
@@ -79,12 +81,13 @@ def embed_all(
     *,
     device: str,
     say: Say,
+    resampler: str = SOXR,
 ) -> Outcome:
     """Embed every task with every model; see `run`."""
     outcome = Outcome()
     models = _load_models(specs, device, say, outcome)
     for task in tasks:
-        _embed_task(models, task, out, say, outcome)
+        _embed_task(models, task, out, resampler, say, outcome)
     return outcome
 
 
@@ -147,10 +150,21 @@ def _load_models(
 
 
 def _embed_task(
-    models: Sequence[LoadedModel], task: TaskFolder, out: Path, say: Say, outcome: Outcome
+    models: Sequence[LoadedModel],
+    task: TaskFolder,
+    out: Path,
+    resampler: str,
+    say: Say,
+    outcome: Outcome,
 ) -> list[Path]:
     made = []
-    for embedded in embed(models, [task], out, on_failure=lambda line: _fail(line, say, outcome)):
+    for embedded in embed(
+        models,
+        [task],
+        out,
+        resampler=resampler,
+        on_failure=lambda line: _fail(line, say, outcome),
+    ):
         made.append(embedded.path)
         info = embedded.info
         say(

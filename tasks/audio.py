@@ -1,24 +1,53 @@
-"""Audio files of tasks: read in any format, resample, write as 16-bit mono WAV."""
+"""Audio files of tasks: read in any format, at several rates at once, written as 16-bit mono WAV.
+
+Sound goes through in blocks: a recording of hours takes the memory of a block, unless all of it is
+asked for.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import soxr
 
 from .folder import RESAMPLED_FILE, TaskError, TaskFolder
+from .resampling import NOTHING, SOXR, Samples, check_resampler, description, stream
 
-RESAMPLER = f"soxr {soxr.__version__} HQ"
-BLOCK_FRAMES = 1 << 20
+BLOCK_FRAMES = 1 << 18
 
-Samples = npt.NDArray[np.float32]
+Write = Callable[[Samples], None]
+
+
+@contextmanager
+def audio_blocks(path: Path | str) -> Iterator[tuple[int, Iterator[Samples]]]:
+    """Open an audio file: its rate (Hz) and its samples, float32 blocks of the mean of channels.
+
+    Raises
+    ------
+    TaskError
+        File missing or unreadable; from the blocks: empty, or with NaN or infinite samples.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TaskError(f"{path}: no such audio file")
+    with ExitStack() as closing:
+        try:
+            file = closing.enter_context(soundfile.SoundFile(path))
+        except soundfile.LibsndfileError as error:
+            rate, blocks = closing.enter_context(_opened_with_av(path, error))
+        else:
+            rate, blocks = int(file.samplerate), _blocks(path, file)
+        yield rate, _checked(path, blocks)
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
@@ -34,40 +63,27 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
     TaskError
         File missing, unreadable, empty, or with NaN or infinite samples.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise TaskError(f"{path}: no such audio file")
-    try:
-        with soundfile.SoundFile(path) as file:
-            samples, rate = _read_mono(file), int(file.samplerate)
-    except soundfile.LibsndfileError as error:
-        samples, rate = _read_with_av(path, error)
-    if samples.size == 0:
-        raise TaskError(f"{path}: the audio is empty; expected at least one sample")
-    if not np.isfinite(samples).all():
-        at = int(np.argmin(np.isfinite(samples)))
-        raise TaskError(f"{path}: sample {at} is {samples[at]}; expected finite samples")
-    return samples, rate
+    with audio_blocks(path) as (rate, blocks):
+        return _joined(list(blocks)), rate
 
 
 def audio_rate(path: Path | str) -> int:
-    """Sample rate (Hz) of an audio file, from its header where soundfile knows the format."""
-    try:
-        return int(soundfile.info(path).samplerate)
-    except soundfile.LibsndfileError:
-        return read_audio(path)[1]
+    """Sample rate (Hz) of an audio file."""
+    with audio_blocks(path) as (rate, _):
+        return rate
 
 
-def fit(audio: Samples, length: int) -> Samples:
-    """Cut float32 (n,) to `length` samples, or pad it with zeros at the end."""
-    return np.pad(audio[:length], (0, max(0, length - len(audio))))
-
-
-def resample(audio: Samples, from_rate: int, to_rate: int) -> Samples:
-    """Resample float32 (n,) from one rate (Hz) to another with soxr's quality HQ."""
-    if from_rate == to_rate:
-        return audio
-    return np.asarray(soxr.resample(audio, from_rate, to_rate, quality="HQ"), np.float32)
+def fit(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
+    """Cut samples to `length` in all, or go on with zeros until there."""
+    for block in blocks:
+        yield block[:length]
+        length -= min(length, len(block))
+        if not length:
+            return
+    while length:
+        zeros = np.zeros(min(length, BLOCK_FRAMES), np.float32)
+        yield zeros
+        length -= len(zeros)
 
 
 def quantise(audio: Samples) -> Samples:
@@ -77,64 +93,199 @@ def quantise(audio: Samples) -> Samples:
 
 def write_wav(path: Path | str, audio: Samples, rate: int) -> None:
     """Write float32 (n,) as 16-bit mono WAV; the file appears complete or not at all."""
+    with wav_writer(path, rate) as write:
+        write(audio)
+
+
+@contextmanager
+def wav_writer(path: Path | str, rate: int) -> Iterator[Write]:
+    """A function that takes the next samples of a file, which is there when the block ends."""
     path = Path(path)
     partial = _partial(path)
     try:
-        soundfile.write(partial, _int16(audio), rate, subtype="PCM_16", format="WAV")
+        with soundfile.SoundFile(partial, "w", rate, 1, "PCM_16", format="WAV") as file:
+            yield lambda audio: file.write(_int16(audio))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def audio_at_rate(
-    task: TaskFolder, split: str, filename: str, rate: int, keep_dir: Path | None = None
-) -> Samples:
-    """One clip of a task at a rate (Hz); made once from the best rate and kept.
+def write_at_rates(
+    source: Path | tuple[Samples, int], paths: Mapping[int, Path], seconds: float | None = None
+) -> None:
+    """Write a recording at several rates (Hz), from one reading of it.
+
+    The recording is rounded to 16 bit, cut or padded with zeros at its own rate, and resampled
+    from there to each rate by soxr, as hear-preprocess does. No more of it is read than is kept.
 
     Parameters
     ----------
-    keep_dir
-        Where made audio goes (``<task folder name>/<rate>/<split>/`` under it) if the task folder
-        cannot be written. Where nothing can be written, the audio is made again each time.
-
-    Returns
-    -------
-    float32 (n,), of 16-bit values: the same whether just made or read from the file.
+    source
+        Audio file, or float32 samples (n,) and their rate in Hz.
+    paths
+        WAV file to write for each rate.
+    seconds
+        Length; None keeps the recording's own.
 
     Raises
     ------
     TaskError
-        The audio is missing, unreadable, empty or not finite, or the file has another rate.
+        As `read_audio`.
     """
-    roots = [task.path] if keep_dir is None else [task.path, Path(keep_dir) / task.path.name]
-    for root in roots:
-        path = root / str(rate) / split / filename
-        if path.exists():
-            return _read_at(path, rate)
-    best = task.best_rate()
-    if best == rate:
-        raise TaskError(f"{task.audio_path(split, filename, rate)}: no such audio file")
-    source = _read_at(task.audio_path(split, filename, best), best)
-    audio = quantise(resample(source, best, rate))
-    for root in roots:
-        folder = root / str(rate)
+    with ExitStack() as closing:
+        if isinstance(source, tuple):
+            own_rate, blocks = source[1], iter([source[0]])
+        else:
+            own_rate, blocks = closing.enter_context(audio_blocks(source))
+        blocks = map(quantise, blocks)
+        if seconds is not None:
+            blocks = fit(blocks, round(seconds * own_rate))
+        writers = {
+            rate: closing.enter_context(wav_writer(path, rate)) for rate, path in paths.items()
+        }
+        _resample_each(blocks, own_rate, writers, SOXR)
+
+
+def audio_at_rate(
+    task: TaskFolder, split: str, filename: str, rate: int, keep_dir: Path | None = None
+) -> Samples:
+    """One clip of a task at one rate (Hz), as `TaskAudio` gives it."""
+    return TaskAudio(task, keep_dir).at_rates(split, filename, [rate])[rate]
+
+
+@dataclass(frozen=True)
+class TaskAudio:
+    """The audio of a task at any rate; what is made is made once, and kept.
+
+    Attributes
+    ----------
+    task
+        The task.
+    keep_dir
+        Where made audio goes (``<task folder name>/<rate>/<split>/`` under it) if the task folder
+        cannot be written. Where nothing can be written, the audio is made again each time.
+    resampler
+        What makes a rate that is not there: ``soxr-hq``, or ``torchaudio``, which makes every
+        rate but the task's best, and keeps them beside soxr's as ``<rate>-torchaudio``.
+    """
+
+    task: TaskFolder
+    keep_dir: Path | None = None
+    resampler: str = SOXR
+
+    def __post_init__(self) -> None:
+        check_resampler(self.resampler)
+
+    def at_rates(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Samples]:
+        """One clip at some rates (Hz), from one reading where any of them must be made.
+
+        Returns
+        -------
+        float32 (n,) for each rate, of 16-bit values: the same whether just made or read again.
+
+        Raises
+        ------
+        TaskError
+            Audio is missing, unreadable, empty or not finite, or a file has another rate.
+        """
+        paths = self._there(split, filename, rates)
+        audio = {}
+        if missing := [rate for rate in rates if rate not in paths]:
+            best = self.task.best_rate()
+            wanted = [*missing, best] if paths.pop(best, None) else missing
+            audio = self._make(split, filename, wanted)
+        return audio | {rate: _read_at(path, rate) for rate, path in paths.items()}
+
+    def is_there(self, split: str, filename: str, rates: Collection[int]) -> bool:
+        """Whether a clip is there at all of these rates (Hz)."""
+        return len(self._there(split, filename, rates)) == len(rates)
+
+    def resampled_by(self, rate: int) -> str:
+        """What made, or will make, the audio at a rate (Hz); "none" for audio as it came."""
+        for folder in self._folders(rate):
+            mark = folder / RESAMPLED_FILE
+            if mark.exists():
+                made = json.loads(mark.read_text(encoding="utf-8"))
+                return f"{made['resampler']} from {made['from']} Hz"
+        best = self.task.best_rate()
+        if rate == best or (self.resampler == SOXR and rate in self.task.rates()):
+            return "none"
+        return f"{description(self.resampler)} from {best} Hz"
+
+    def _folders(self, rate: int) -> Iterator[Path]:
+        """Folders, of all splits, in which audio of a rate may be."""
+        name = str(rate)
+        if self.resampler != SOXR and rate != self.task.best_rate():
+            name = f"{rate}-{self.resampler}"
+        yield self.task.path / name
+        if self.keep_dir is not None:
+            yield Path(self.keep_dir) / self.task.path.name / name
+
+    def _there(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Path]:
+        there = {}
+        for rate in rates:
+            paths = (folder / split / filename for folder in self._folders(rate))
+            if path := next(filter(Path.exists, paths), None):
+                there[rate] = path
+        return there
+
+    def _make(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Samples]:
+        """Audio at some rates from one reading of the best; all but the best is kept."""
+        best = self.task.best_rate()
+        path = self.task.audio_path(split, filename, best)
+        pieces: dict[int, list[Samples]] = {rate: [] for rate in rates}
+        with audio_blocks(path) as (found, blocks):
+            _check_rate(path, found, best)
+            takers = {rate: its.append for rate, its in pieces.items()}
+            _resample_each(blocks, best, takers, self.resampler)
+        audio = {best: _joined(pieces.pop(best))} if best in pieces else {}
+        while pieces:
+            rate, its = pieces.popitem()
+            audio[rate] = quantise(_joined(its))
+            self._keep(split, filename, rate, audio[rate], best)
+        return audio
+
+    def _keep(self, split: str, filename: str, rate: int, audio: Samples, best: int) -> None:
+        for folder in self._folders(rate):
+            try:
+                self._make_folder(folder, best)
+                (folder / split).mkdir(exist_ok=True)
+                write_wav(folder / split / filename, audio, rate)
+                return
+            except (OSError, soundfile.LibsndfileError):
+                continue
+
+    def _make_folder(self, folder: Path, best: int) -> None:
+        """Make a rate's folder with its mark, or leave the one that is there.
+
+        Without the mark, 48000 Hz made from 44100 Hz would become the source of other rates; so it
+        is in the folder when the folder appears.
+        """
+        if (folder / RESAMPLED_FILE).exists():
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = _partial(folder)
+        partial.mkdir()
         try:
-            (folder / split).mkdir(parents=True, exist_ok=True)
-            _mark_resampled(folder, best)
-            write_wav(folder / split / filename, audio, rate)
-            break
-        except (OSError, soundfile.LibsndfileError):
-            continue
-    return audio
+            made = {"from": best, "resampler": description(self.resampler)}
+            (partial / RESAMPLED_FILE).write_text(json.dumps(made), encoding="utf-8")
+            partial.rename(folder)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            if not (folder / RESAMPLED_FILE).exists():  # of another thread, in the meantime
+                raise
 
 
-def _mark_resampled(folder: Path, best: int) -> None:
-    # Without the mark, 48000 Hz made from 44100 Hz would become the source of other rates.
-    mark = folder / RESAMPLED_FILE
-    if not mark.exists():
-        partial = _partial(mark)
-        partial.write_text(json.dumps({"from": best, "resampler": RESAMPLER}), encoding="utf-8")
-        partial.replace(mark)
+def _resample_each(
+    blocks: Iterable[Samples], from_rate: int, takers: Mapping[int, Write], resampler: str
+) -> None:
+    """Give every block, at each rate, to what takes that rate."""
+    streams = {rate: stream(from_rate, rate, resampler) for rate in takers}
+    for block in blocks:
+        for rate, take in takers.items():
+            take(streams[rate].push(block))
+    for rate, take in takers.items():
+        take(streams[rate].push(NOTHING, last=True))
 
 
 def _partial(path: Path) -> Path:
@@ -144,24 +295,49 @@ def _partial(path: Path) -> Path:
 
 def _read_at(path: Path, rate: int) -> Samples:
     audio, found = read_audio(path)
-    if found != rate:
-        raise TaskError(f"{path}: sample rate is {found} Hz, expected {rate} Hz")
+    _check_rate(path, found, rate)
     return audio
 
 
+def _check_rate(path: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise TaskError(f"{path}: sample rate is {found} Hz, expected {expected} Hz")
+
+
 def _int16(audio: Samples) -> npt.NDArray[np.int16]:
-    return np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype(np.int16)
+    scaled = audio * np.float32(32768)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
 
 
-def _read_mono(file: soundfile.SoundFile) -> Samples:
-    if file.channels == 1:
-        samples: Samples = file.read(dtype="float32")
-        return samples
-    blocks = [b.mean(axis=1) for b in file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True)]
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+def _joined(pieces: list[Samples]) -> Samples:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [NOTHING])
 
 
-def _read_with_av(path: Path, reason: Exception) -> tuple[Samples, int]:
+def _checked(path: Path, blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """The blocks; an error where they are not sound."""
+    count = 0
+    for block in blocks:
+        # A sum is NaN or infinite if a sample is, and costs a tenth of looking at each.
+        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
+            at = int(np.argmin(np.isfinite(block)))
+            raise TaskError(f"{path}: sample {count + at} is {block[at]}; expected finite samples")
+        count += len(block)
+        yield block
+    if not count:
+        raise TaskError(f"{path}: the audio is empty; expected at least one sample")
+
+
+def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+    try:
+        while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+    except soundfile.LibsndfileError as error:
+        raise TaskError(f"{path}: not readable to its end ({error})") from None
+
+
+@contextmanager
+def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, Iterator[Samples]]]:
     """Decode what libsndfile cannot (AAC, WebM, WMA ...) with PyAV, which carries FFmpeg."""
     try:
         import av
@@ -170,15 +346,20 @@ def _read_with_av(path: Path, reason: Exception) -> tuple[Samples, int]:
             f"{path}: soundfile cannot read it ({str(reason).split(': ')[-1]}); if it is another"
             " format, pip install 'hear-plugins[formats]' or convert it to WAV, FLAC or Ogg"
         ) from None
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.audio[0]
+
+    def frames() -> Iterator[Samples]:
+        try:
             to_float = av.AudioResampler(format="fltp")
-            frames = [
-                out.to_ndarray().mean(axis=0)
-                for frame in chain(container.decode(stream), [None])
-                for out in to_float.resample(frame)
-            ]
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise TaskError(f"{path}: not readable audio ({error})") from None
-    return (np.concatenate(frames) if frames else np.zeros(0, np.float32)), int(stream.rate)
+            for frame in chain(container.decode(audio), [None]):
+                for out in to_float.resample(frame):
+                    yield out.to_ndarray().mean(axis=0)
+        except (av.FFmpegError, OSError) as error:
+            raise TaskError(f"{path}: not readable audio ({error})") from None
+
+    with ExitStack() as closing:
+        try:
+            container = closing.enter_context(av.open(str(path)))
+            audio = container.streams.audio[0]
+        except (av.FFmpegError, IndexError, OSError) as error:
+            raise TaskError(f"{path}: not readable audio ({error})") from None
+        yield int(audio.rate), frames()

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from . import splits
-from .audio import Samples
 from .folder import TRAINVALTEST, TaskError
+from .resampling import Samples
 
 Label: TypeAlias = str | int
 

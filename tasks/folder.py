@@ -31,6 +31,7 @@ EVENT_SCORES = (
     "event_onset_offset_50ms_20perc_fms",
     "segment_1s_er",
 )
+RESAMPLERS = ("soxr-hq", "torchaudio")  # the first is the default; see `tasks.resampling`
 HASHED_BLOCK = 4096
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .audio import audio_rate, fit, quantise, read_audio, resample, write_wav
+from .audio import audio_rate, write_at_rates
 from .corpus import Clip, Corpus, arrange
 from .entries import ENTRIES, find_entry
 from .folder import TaskError, folder_name, near_names, read_task, write_task
@@ -166,12 +166,7 @@ def _make_clip(
     folder: Path, rates: Sequence[int], seconds: float | None, item: tuple[str, Clip]
 ) -> None:
     name, clip = item
-    audio, own_rate = clip.source if isinstance(clip.source, tuple) else read_audio(clip.source)
-    audio = quantise(audio)
-    if seconds is not None:
-        audio = fit(audio, round(seconds * own_rate))
-    for rate in rates:
-        write_wav(folder / str(rate) / name, resample(audio, own_rate, rate), rate)
+    write_at_rates(clip.source, {rate: folder / str(rate) / name for rate in rates}, seconds)
 
 
 def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:

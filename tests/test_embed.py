@@ -105,22 +105,43 @@ def test_what_embedding_json_tells(tmp_path: Path) -> None:
 
 
 @KINDS
+def test_embeddings_of_two_resamplers_lie_side_by_side(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    models = [tiny(rate=8000), tiny()]
+    soxr = embed(models, [task], tmp_path / "out")
+    sinc = embed(models, [task], tmp_path / "out", resampler="torchaudio")
+    assert sinc[0].path == Path(f"{soxr[0].path}-torchaudio")
+    assert sinc[0].info["resampler"].startswith("torchaudio sinc")
+    assert sinc[0].info["resampler"].endswith("from 16000 Hz")
+    assert sinc[1].path == soxr[1].path, "16 kHz came with the task"
+    one, other = (
+        np.fromfile(made[0].path / "fold00.embeddings.npy", np.float32) for made in (soxr, sinc)
+    )
+    assert one.shape == other.shape and not np.array_equal(one, other)
+    audio = [task.path / name / "fold00" / "fold00_0.wav" for name in ("8000", "8000-torchaudio")]
+    assert audio[0].read_bytes() != audio[1].read_bytes()
+    assert read_task(task.path).hash() == task.hash()
+    with pytest.raises(TaskError, match=r"did you mean torchaudio\?\); expected soxr-hq or"):
+        embed(models, [task], tmp_path / "out", resampler="torchaudo")
+
+
+@KINDS
 def test_several_models_read_every_file_once(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task(tmp_path, kind)
     reads: Counter[str] = Counter()
-    read_audio = tasks.audio.read_audio
+    audio_blocks = tasks.audio.audio_blocks
 
     def counted(path: Path) -> Any:
         reads[str(path)] += 1
-        return read_audio(path)
+        return audio_blocks(path)
 
-    monkeypatch.setattr(tasks.audio, "read_audio", counted)
+    monkeypatch.setattr(tasks.audio, "audio_blocks", counted)
     models = [tiny(), tiny(size=4), tiny(rate=8000)]
     made = embed(models, [task], tmp_path / "out")
-    source = [path for path in reads if "/16000/" in path]
-    assert len(source) == 21 and sum(reads.values()) <= 42  # once as 16 kHz, once to make 8 kHz
+    assert all("/16000/" in path for path in reads)
+    assert len(reads) == sum(reads.values()) == 21  # both as 16 kHz and to make 8 kHz
     assert [m.info["resampler"].partition(" ")[0] for m in made] == ["none", "none", "soxr"]
     assert made[0].info["models_in_run"] == 3
     reads.clear()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+import soxr
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from task_fixtures import make_task
 
 from tasks import audio as audio_module
-from tasks.audio import audio_at_rate, read_audio, resample, write_wav
-from tasks.folder import TaskError, read_task
+from tasks.audio import TaskAudio, audio_at_rate, quantise, read_audio, write_at_rates, write_wav
+from tasks.folder import RESAMPLERS, TaskError, read_task
+from tasks.resampling import resample, stream
 
 
 def _sine(hertz: float, rate: int, seconds: float = 0.5) -> np.ndarray:
@@ -155,3 +160,138 @@ def test_long_files_are_mixed_in_blocks(tmp_path: Path, monkeypatch: pytest.Monk
     whole = read_audio(tmp_path / "a.wav")[0]
     monkeypatch.setattr(audio_module, "BLOCK_FRAMES", 64)
     assert np.array_equal(read_audio(tmp_path / "a.wav")[0], whole)
+
+
+RATES = [(48000, 16000), (44100, 16000), (16000, 44100), (22050, 48000), (48000, 32000)]
+
+
+def _noise(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, count).astype(np.float32)
+
+
+@pytest.mark.parametrize("resampler", RESAMPLERS)
+@pytest.mark.parametrize(("low", "high"), RATES)
+@given(cuts=st.lists(st.integers(0, 9000), max_size=6), count=st.integers(2, 9000))
+@settings(max_examples=15, deadline=None)
+def test_blocks_give_the_samples_of_the_whole(
+    low: int, high: int, resampler: str, cuts: list[int], count: int
+) -> None:
+    audio = _noise(count)
+    whole = resample(audio, low, high, resampler)
+    on_its_way = stream(low, high, resampler)
+    parts = [on_its_way.push(part) for part in np.split(audio, sorted(min(c, count) for c in cuts))]
+    parts.append(on_its_way.push(audio[:0], last=True))
+    assert np.array_equal(np.concatenate(parts), whole)
+    if resampler == "soxr-hq":
+        assert np.array_equal(whole, soxr.resample(audio, low, high, quality="HQ"))
+
+
+def _sinc_by_its_formula(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """torchaudio.transforms.Resample by default, each output a sum over all inputs, in float64."""
+    divisor = math.gcd(from_rate, to_rate)
+    step, per_step = from_rate // divisor, to_rate // divisor
+    cutoff = 0.99 * min(step, per_step)
+    output = np.arange(math.ceil(per_step * len(audio) / step))
+    t = cutoff * (np.arange(len(audio)) / step - output[:, None] / per_step)
+    window = np.where(np.abs(t) < 6, np.cos(np.pi * t / 12) ** 2, 0)
+    return (np.sinc(t) * window * cutoff / step) @ audio.astype(np.float64)
+
+
+@pytest.mark.parametrize(("low", "high"), [*RATES, (48000, 44100), (8000, 48000)])
+@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+def test_the_sinc_of_torchaudio(low: int, high: int, count: int) -> None:
+    audio = _noise(count)
+    made, expected = (
+        resample(audio, low, high, "torchaudio"),
+        _sinc_by_its_formula(audio, low, high),
+    )
+    assert made.dtype == np.float32 and made.shape == expected.shape
+    assert np.abs(made - expected).max() < 5e-7
+
+
+def test_the_sinc_of_torchaudio_has_its_response() -> None:
+    # The sums of the taps are the gain at 0 Hz; torchaudio's is not exactly 1 either.
+    ones = resample(np.ones(4800, np.float32), 48000, 16000, "torchaudio")
+    assert np.abs(ones[100:-100] - 1).max() < 2e-3
+    above = resample(_sine(12000, 48000), 48000, 16000, "torchaudio")
+    assert np.abs(above[100:-100]).max() < 1e-2
+
+
+@pytest.mark.parametrize("resampler", RESAMPLERS)
+def test_rates_from_one_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resampler: str
+) -> None:
+    path = make_task(tmp_path)
+    alone = {
+        rate: TaskAudio(read_task(path), tmp_path / "kept", resampler).at_rates(
+            "train", "a.wav", [rate]
+        )[rate]
+        for rate in (8000, 16000, 22050)
+    }
+    task = read_task(make_task(tmp_path / "again"))
+    opened = []
+    audio_blocks = audio_module.audio_blocks
+
+    def counted(path: Path) -> Any:
+        opened.append(path)
+        return audio_blocks(path)
+
+    monkeypatch.setattr(audio_module, "audio_blocks", counted)
+    source = TaskAudio(task, None, resampler)
+    together = source.at_rates("train", "a.wav", [16000, 8000, 22050])
+    assert opened == [task.audio_path("train", "a.wav", 8000)]
+    assert together.keys() == alone.keys()
+    assert all(np.array_equal(together[rate], alone[rate]) for rate in alone)
+    assert source.is_there("train", "a.wav", [16000, 8000, 22050])
+    assert not source.is_there("train", "b.wav", [16000])
+    again = source.at_rates("train", "a.wav", [22050])
+    assert np.array_equal(again[22050], alone[22050]) and len(opened) == 2
+
+
+def test_what_resampled_is_told_and_not_confused(tmp_path: Path) -> None:
+    task = read_task(make_task(tmp_path))
+    soxr_, sinc = TaskAudio(task), TaskAudio(task, None, "torchaudio")
+    said = [source.resampled_by(16000) for source in (soxr_, sinc)]
+    made = [source.at_rates("train", "a.wav", [16000])[16000] for source in (soxr_, sinc)]
+    assert not np.array_equal(*made)
+    assert [source.resampled_by(16000) for source in (soxr_, sinc)] == said
+    assert said[0].startswith("soxr ") and said[0].endswith(" HQ from 8000 Hz")
+    assert said[1] == "torchaudio sinc hann 6 rolloff 0.99 from 8000 Hz"
+    assert soxr_.resampled_by(8000) == sinc.resampled_by(8000) == "none"
+    assert task.rates() == (8000, 16000)
+    # A rate that came with the task is soxr's choice, but another resampler starts from the best.
+    both = read_task(make_task(tmp_path / "two"))
+    (both.path / "4000").mkdir()
+    assert TaskAudio(both).resampled_by(4000) == "none"
+    assert TaskAudio(both, None, "torchaudio").resampled_by(4000).startswith("torchaudio")
+    with pytest.raises(TaskError, match="resampler is 'sox' .*expected soxr-hq or torchaudio"):
+        TaskAudio(task, None, "sox")
+
+
+def test_what_is_cut_off_is_not_read(tmp_path: Path) -> None:
+    audio = _noise(3 * audio_module.BLOCK_FRAMES)
+    audio[-1] = np.nan
+    soundfile.write(tmp_path / "a.wav", audio, 8000, subtype="FLOAT")
+    write_at_rates(tmp_path / "a.wav", {8000: tmp_path / "b.wav"}, seconds=2)
+    assert np.array_equal(read_audio(tmp_path / "b.wav")[0], quantise(audio[:16000]))
+    with pytest.raises(TaskError, match=f"a.wav: sample {len(audio) - 1} is nan"):
+        write_at_rates(tmp_path / "a.wav", {8000: tmp_path / "b.wav"})
+
+
+def test_a_long_recording_takes_the_memory_of_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_module, "BLOCK_FRAMES", 1 << 14)
+    audio = _noise(120 * 48000)
+    write_wav(tmp_path / "a.wav", audio, 48000)
+    tracemalloc.start()
+    write_at_rates(
+        tmp_path / "a.wav", {16000: tmp_path / "b.wav", 44100: tmp_path / "c.wav"}, seconds=150
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < audio.nbytes / 20
+    padded = np.pad(quantise(audio), (0, 30 * 48000))
+    for rate, name in ((16000, "b.wav"), (44100, "c.wav")):
+        whole = resample(padded, 48000, rate)
+        assert np.array_equal(read_audio(tmp_path / name)[0], quantise(whole))

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks.audio import read_audio, resample
+from tasks.audio import read_audio
 from tasks.entries import ENTRIES, find_entry
 from tasks.folder import TaskError, read_task
 from tasks.prepare import option_types, preparable, prepare
+from tasks.resampling import resample
 
 TEN = [f"{i:02d}.wav" for i in range(10)]
 

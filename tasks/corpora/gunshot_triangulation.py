@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from ..audio import Samples
 from ..corpus import Clip
 from ..folder import TaskError
+from ..resampling import Samples
 
 CORPUS = "the four recordings of Zenodo 3997406"
 RATE = 48000
