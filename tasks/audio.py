@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,8 @@ from .folder import RESAMPLED_FILE, TaskError, TaskFolder
 from .resampling import NOTHING, SOXR, Samples, check_resampler, description, stream
 
 BLOCK_FRAMES = 1 << 18
+WAV_HEADER_BYTES = 44
+MOST_WAV_BYTES = 2**32 - WAV_HEADER_BYTES
 
 Write = Callable[[Samples], None]
 
@@ -98,16 +101,46 @@ def write_wav(path: Path | str, audio: Samples, rate: int) -> None:
 
 
 @contextmanager
-def wav_writer(path: Path | str, rate: int) -> Iterator[Write]:
-    """A function that takes the next samples of a file, which is there when the block ends."""
+def wav_writer(path: Path | str, rate: int, *, sync: bool = True) -> Iterator[Write]:
+    """A function that takes the next samples of a file, which is there when the block ends.
+
+    libsndfile writes the same bytes, but waits for the disk at every file.
+
+    Parameters
+    ----------
+    path, rate
+        Of the file, Hz.
+    sync
+        Wait for the disk before the file gets its name; False where the caller does so for many.
+    """
     path = Path(path)
     partial = _partial(path)
     try:
-        with soundfile.SoundFile(partial, "w", rate, 1, "PCM_16", format="WAV") as file:
-            yield lambda audio: file.write(_int16(audio))
+        with partial.open("wb") as file:
+
+            def write(audio: Samples) -> None:
+                file.write(_int16(audio).data)
+
+            file.write(_wav_header(0, rate))
+            yield write
+            count = file.tell() - WAV_HEADER_BYTES
+            if count > MOST_WAV_BYTES:
+                raise TaskError(f"{path}: {count / 2 / rate:.0f} s are more than a WAV file takes")
+            file.seek(0)
+            file.write(_wav_header(count, rate))
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _wav_header(data_bytes: int, rate: int) -> bytes:
+    """Of 16-bit mono PCM."""
+    riff = struct.pack("<4sI4s", b"RIFF", WAV_HEADER_BYTES - 8 + data_bytes, b"WAVE")
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return riff + form + struct.pack("<4sI", b"data", data_bytes)
 
 
 def write_at_rates(
@@ -141,7 +174,8 @@ def write_at_rates(
         if seconds is not None:
             blocks = fit(blocks, round(seconds * own_rate))
         writers = {
-            rate: closing.enter_context(wav_writer(path, rate)) for rate, path in paths.items()
+            rate: closing.enter_context(wav_writer(path, rate, sync=False))
+            for rate, path in paths.items()
         }
         _resample_each(blocks, own_rate, writers, SOXR)
 

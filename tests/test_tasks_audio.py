@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from task_fixtures import make_task
 
 from tasks import audio as audio_module
-from tasks.audio import TaskAudio, audio_at_rate, quantise, read_audio, write_at_rates, write_wav
+from tasks.audio import (
+    TaskAudio,
+    audio_at_rate,
+    quantise,
+    read_audio,
+    wav_writer,
+    write_at_rates,
+    write_wav,
+)
 from tasks.folder import RESAMPLERS, TaskError, read_task
 from tasks.resampling import resample, stream
 
@@ -77,6 +85,23 @@ def test_sixteen_bits_survive(values: list[int]) -> None:
         read, rate = read_audio(path)
     assert rate == 16000
     assert np.array_equal(read, samples)
+
+
+@pytest.mark.parametrize("sizes", [[0], [7], [1000, 0, 3]])
+def test_wav_files_are_libsndfiles_to_the_byte(tmp_path: Path, sizes: list[int]) -> None:
+    blocks = [_noise(size) for size in sizes]
+    with wav_writer(tmp_path / "a.wav", 22050) as write:
+        for block in blocks:
+            write(block)
+    soundfile.write(tmp_path / "b.wav", quantise(np.concatenate(blocks)), 22050, subtype="PCM_16")
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_more_than_a_wav_file_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_module, "MOST_WAV_BYTES", 1000)
+    with pytest.raises(TaskError, match="a.wav: 2 s are more than a WAV file takes"):
+        write_wav(tmp_path / "a.wav", _noise(501), 250)
+    assert not list(tmp_path.iterdir())
 
 
 def test_loud_samples_are_clipped_and_the_file_is_whole(tmp_path: Path) -> None:
