@@ -2,7 +2,8 @@
 
 Paper         Gong, Chung, Glass, "AST: Audio Spectrogram Transformer", Interspeech 2021,
               arXiv:2104.01778
-Weights       audioset_10_10_0.4593.pth of YuanGongND/ast (BSD-3-Clause), or pytorch_model.bin of
+Weights       audioset_10_10_0.4593.pth of YuanGongND/ast (BSD-3-Clause), downloaded when no file is
+              given, or model.safetensors or pytorch_model.bin of
               MIT/ast-finetuned-audioset-10-10-0.4593 on Hugging Face, the same numbers under other
               names; which of the two a file is, is read from its tensors.
 Input         16 kHz; Kaldi filterbank of 128 mels, 20 - 8000 Hz, 25 ms Hann window, 10 ms hop,
@@ -43,7 +44,7 @@ from . import checkpoints
 from .frontends import KaldiFbank
 from .hear import check_audio, map_windows, pad_to, shifted_passes
 from .networks.vit import ViT
-from .weights import load_network, load_strict, load_tensors
+from .weights import load_network, load_strict, load_tensors, wrong_model
 
 WIDTH, PATCH, STEP = 768, 16, 10
 GRID = 12, 101  # of 1024 frames
@@ -54,6 +55,7 @@ _CENTRE_MS = 87.5
 _MAX_FRAMES = 4096  # encoded at once, in about 150 MB
 _UNUSED = ("module.v.head.", "module.v.head_dist.", "module.mlp_head.")
 _TRANSFORMERS = "audio_spectrogram_transformer."
+_STACKED = ".qkv."  # three tensors there, one here
 _RENAMED = (  # here and in files of transformers
     ("cls_token", "embeddings.cls_token"),
     ("dist_token", "embeddings.distillation_token"),
@@ -62,7 +64,7 @@ _RENAMED = (  # here and in files of transformers
     ("blocks.", "encoder.layer."),
     (".norm1.", ".layernorm_before."),
     (".norm2.", ".layernorm_after."),
-    (".attn.qkv.", ".attention.attention.qkv."),
+    (".attn.qkv.", f".attention.attention{_STACKED}"),
     (".attn.proj.", ".attention.output.dense."),
     (".mlp.fc1.", ".intermediate.dense."),
     (".mlp.fc2.", ".output.dense."),
@@ -237,16 +239,25 @@ def _load_file(path: Path) -> Encoder:
     if not any(name.startswith(_TRANSFORMERS) for name in tensors):
         load_strict(network, tensors, path, _UNUSED, lambda name: f"module.v.{name}")
         return network
-    for query in [name for name in tensors if ".attention.attention.query." in name]:
-        three = [query.replace(".query.", f".{what}.") for what in ("query", "key", "value")]
-        if all(name in tensors for name in three):
-            stacked = torch.cat([tensors.pop(name) for name in three])
-            tensors[query.replace(".query.", ".qkv.")] = stacked
+    for name, own in network.state_dict().items():
+        stacked = name_in_transformers(name)
+        if _STACKED not in stacked:
+            continue
+        three = [stacked.replace(_STACKED, f".{what}.") for what in ("query", "key", "value")]
+        shape = own.unflatten(0, (3, -1)).shape[1:]
+        for part in three:
+            if part not in tensors:
+                raise wrong_model(path, f"tensor {part} is missing", tensors)
+            if tensors[part].shape != shape:
+                fault = f"tensor {part} has shape {tuple(tensors[part].shape)}"
+                raise wrong_model(path, f"{fault}, expected {tuple(shape)}", tensors)
+        tensors[stacked] = torch.cat([tensors.pop(part) for part in three])
     load_strict(network, tensors, path, ("classifier.",), name_in_transformers)
     return network
 
 
 def name_in_transformers(name: str) -> str:
+    """The name in files of transformers of a tensor of `Encoder`."""
     if name.startswith("norm."):
         return f"{_TRANSFORMERS}layernorm.{name[5:]}"
     for here, there in _RENAMED:

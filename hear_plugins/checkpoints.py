@@ -300,14 +300,14 @@ BYOL_A_V2 = Checkpoint(
 )
 
 _AST = "YuanGongND/ast@31088be8a3f6ef96416145c4b8d43c81f99eba7a"
+_AST_TRANSFORMERS = "MIT/ast-finetuned-audioset-10-10-0.4593"
 
 
 def _ast(module: str) -> Checkpoint:
-    url = "https://github.com/YuanGongND/ast#pretrained-models"
-    note = "a Dropbox link of that page; no digest is published"
     file = "audioset_10_10_0.4593.pth"
-    licence = "BSD-3-Clause"
-    return Checkpoint(module, "10_10", file, url, None, None, None, licence, _AST, note, True)
+    url = f"https://www.dropbox.com/s/ca0b1v2nlxzyeb4/{file}?dl=1"
+    note = "the link of the repository's README; no digest is published"
+    return Checkpoint(module, "10_10", file, url, None, None, None, "BSD-3-Clause", _AST, note)
 
 
 AST: tuple[Checkpoint, ...] = (
@@ -315,15 +315,14 @@ AST: tuple[Checkpoint, ...] = (
     Checkpoint(
         "ast",
         "10_10_transformers",
-        "pytorch_model.bin",
-        "https://huggingface.co/MIT/ast-finetuned-audioset-10-10-0.4593",
+        "model.safetensors",
+        f"https://huggingface.co/{_AST_TRANSFORMERS}/resolve/main/model.safetensors",
         None,
         None,
         None,
         "BSD-3-Clause",
-        "MIT/ast-finetuned-audioset-10-10-0.4593",
-        "the same numbers; of the two files on that page, not the safetensors",
-        True,
+        _AST_TRANSFORMERS,
+        "the same numbers; pytorch_model.bin beside it loads too",
     ),
 )
 AST_FUSION = _ast("ast_fusion")

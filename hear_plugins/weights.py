@@ -39,6 +39,7 @@ from torch import Tensor
 
 from .checkpoints import CHECKPOINTS, Checkpoint, recognise
 from .fetch import BLOCK, fetch
+from .safetensors_file import is_safetensors, read_safetensors
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 
@@ -237,7 +238,7 @@ def load_tensors(
 
     Parameters
     ----------
-    path : a file written by `torch.save`.
+    path : a file written by `torch.save`, or one of safetensors.
     unwrap : keys under which the state dict may lie, outermost first; a key that is absent is
         passed over, so that bare and wrapped files both load.
     training_state : as of `load_content`.
@@ -265,7 +266,7 @@ def load_content(
 
     Parameters
     ----------
-    path : of the file.
+    path : of the file; one of safetensors is a plain dictionary of tensors.
     training_state : let the file name what is in `DISCARDED`, as some published training files
         do; a `stand_in` takes the place of each such value.
     stand_in : class with the constructor and `__setstate__` of `Discarded`.
@@ -275,6 +276,13 @@ def load_content(
     WeightsError
         Truncated, not a checkpoint, or naming code beside plain containers.
     """
+    if is_safetensors(path):
+        try:
+            return read_safetensors(path)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path} is a damaged safetensors file: {error}; download it again"
+            ) from None
     allowed: list[Any] = [(stand_in, name) for name in DISCARDED] if training_state else []
     try:
         with torch.serialization.safe_globals(allowed), warnings.catch_warnings():

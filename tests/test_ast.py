@@ -10,10 +10,11 @@ import layouts
 import numpy as np
 import pytest
 import torch
-from parity_fixtures import GOLDEN, audio, save
+from parity_fixtures import GOLDEN, audio, safetensors_bytes, save
 from torch import Tensor
 
 from hear_plugins import ast, ast_fusion
+from hear_plugins.weights import WeightsError
 
 TOLERANCE = 1e-3  # of values up to 4
 RATE = 16000
@@ -156,7 +157,8 @@ def test_long_sounds_are_encoded_in_equal_parts(network: ast.Encoder) -> None:
         torch.testing.assert_close(model.scenes(spectrogram), scene, rtol=0, atol=1e-4)
 
 
-def test_files_of_transformers(network: ast.Encoder, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def of_transformers(network: ast.Encoder) -> dict[str, Tensor]:
     tensors = {"classifier.dense.weight": torch.zeros(527, 768)}
     for name, x in network.state_dict().items():
         there = ast.name_in_transformers(name)
@@ -165,18 +167,58 @@ def test_files_of_transformers(network: ast.Encoder, tmp_path: Path) -> None:
                 tensors[there.replace("qkv", what)] = part.clone()
         else:
             tensors[there] = x
-    assert "audio_spectrogram_transformer.encoder.layer.11.attention.output.dense.bias" in tensors
-    model = ast.load_model(save(tensors, tmp_path / "pytorch_model.bin"))
+    return tensors
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "model.safetensors"])
+def test_files_of_transformers(
+    file: str, network: ast.Encoder, of_transformers: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / file
+    if file == "pytorch_model.bin":
+        save(of_transformers, path)
+    else:
+        path.write_bytes(safetensors_bytes(of_transformers))
+    model = ast.load_model(str(path))
+    path.unlink()  # 350 MB
     for name, x in model.network.state_dict().items():
         assert torch.equal(x, network.state_dict()[name])
 
 
-def test_options_out_of_range() -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "audio_spectrogram_transformer.layernorm.bias",
+        "audio_spectrogram_transformer.encoder.layer.7.attention.attention.key.weight",
+        "audio_spectrogram_transformer.encoder.layer.11.attention.output.dense.bias",
+    ],
+)
+def test_other_files_of_transformers_are_refused(
+    name: str, of_transformers: dict[str, Tensor], tmp_path: Path
+) -> None:
+    shapes = {name: tuple(x.shape) for name, x in of_transformers.items()}
+    tensors = layouts.empty(shapes)
+    kept = tensors.pop(name)
+    assert f"tensor {name} is missing" in refusal(tensors, tmp_path)
+    assert f"tensor {name} is missing" in refusal(tensors | {f"{name}s": kept}, tmp_path)
+    message = refusal(tensors | {name: kept[..., 1:]}, tmp_path)
+    assert f"tensor {name} has shape {tuple(kept[..., 1:].shape)}" in message
+    tensors |= {name: kept, f"{name}.more": torch.zeros(1)}
+    assert f"tensor {name}.more is unexpected" in refusal(tensors, tmp_path)
+
+
+def refusal(tensors: dict[str, Tensor], folder: Path) -> str:
+    with pytest.raises(WeightsError) as raised:
+        ast.load_model(save(tensors, folder / "pytorch_model.bin"))
+    return str(raised.value)
+
+
+def test_options_out_of_range(network: ast.Encoder) -> None:
     with pytest.raises(ValueError, match="hop_ms=40"):
-        ast.load_model(random_weights=0, hop_ms=40)
+        ast.Ast(network, (12,), 40, None, upstream_quirks=False)
     for target_length in (15, 1024.0, True):
         with pytest.raises(ValueError, match="target_length="):
-            ast.load_model(random_weights=0, target_length=target_length)  # type: ignore[arg-type]
+            ast.Ast(network, (12,), None, target_length, upstream_quirks=False)  # type: ignore[arg-type]
     for layers in ((), (0,), (13,), (5, 5), "ab"):
         with pytest.raises(ValueError, match="layers="):
             ast_fusion.load_model(random_weights=0, layers=layers)  # type: ignore[arg-type]
