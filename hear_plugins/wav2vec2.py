@@ -229,7 +229,7 @@ def _load_file(path: Path) -> nn.Module:
     if config.get("model_type") != "wav2vec2" or config.get("add_adapter"):
         fault = f"its config.json has model_type={config.get('model_type')!r}"
         raise wrong_model(path, f"{fault}; expected 'wav2vec2', without adapters", ())
-    tensors = _safetensors(path) if path.suffix == ".safetensors" else load_tensors(path)
+    tensors = load_tensors(path)
     try:
         network = _network(config)
     except Exception as error:  # transformers and torch refuse values by many exception types
@@ -270,17 +270,6 @@ def _json_beside(path: Path, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise WeightsError(f"{beside} is a {type(content).__name__}; expected a JSON object")
     return content
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is truncated or not a safetensors file ({error})") from None
-    return tensors
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import layouts
 import numpy as np
 import pytest
 import torch
-from parity_fixtures import GOLDEN, audio, golden_cases, relative_error, save
+from parity_fixtures import GOLDEN, audio, golden_cases, relative_error, safetensors_bytes, save
 from torch import Tensor
 
 from hear_plugins import checkpoints, wav2vec2
@@ -153,8 +153,6 @@ def small(tmp_path: Path, **config: Any) -> dict[str, Tensor]:
 
 
 def test_folders_files_and_both_ages_of_names(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     tensors = small(tmp_path)
     sounds = audio(1, 0.5, RATE)
     save(tensors, tmp_path / "pytorch_model.bin")
@@ -167,7 +165,7 @@ def test_folders_files_and_both_ages_of_names(tmp_path: Path) -> None:
         for name, value in tensors.items()
     }
     save(older | {"project_q.bias": torch.zeros(3)}, tmp_path / "older.bin")
-    save_file(older, str(tmp_path / "model.safetensors"))
+    (tmp_path / "model.safetensors").write_bytes(safetensors_bytes(older))
     for file in ("older.bin", "model.safetensors"):
         model = wav2vec2.load_model(str(tmp_path / file))
         assert torch.equal(wav2vec2.get_scene_embeddings(sounds, model), scene)
@@ -213,7 +211,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     small(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"\xff" * 100)
-    with pytest.raises(WeightsError, match="not a safetensors file"):
+    with pytest.raises(WeightsError, match="truncated or not"):
         wav2vec2.load_model(str(tmp_path))
     path.unlink()
     with pytest.raises(WeightsError, match="holds neither"):
