@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from parity_fixtures import audio
+from tiny_task import make_task
 from torch import Tensor, nn
 
+from benchmark.cli import main
 from benchmark.models import LoadedModel, ModelSpec, call, check_output, load_model
+from benchmark.store import finished_embeddings, read_info
 from hear_plugins.frontends import LogMel
 from hear_plugins.networks.linear import Linear
 from hear_plugins.precision import compile_blocks, full_precision, lowered
@@ -52,6 +56,17 @@ def test_precision_is_a_part_of_the_models_name() -> None:
         {"random_weights": 1, "--dtype": "float16"},
         {"random_weights": 1, "--compile": True},
     ]
+
+
+def test_embeddings_on_disk_say_how_they_were_made(tmp_path: Path) -> None:
+    make_task(tmp_path / "tasks", clips=1)
+    words = ["embed", "hear_plugins.byol_a", "--model-options", '{"random_weights": 1}']
+    words += ["--tasks-dir", str(tmp_path / "tasks"), "--out", str(tmp_path), "--device", "cpu"]
+    assert main([*words, "--dtype", "bfloat16"]) == main(words) == 0
+    infos = [read_info(folder) or {} for folder in finished_embeddings(tmp_path)]
+    assert len({info["model"] for info in infos}) == 2
+    chosen = sorted(str(info["options"].get("--dtype")) for info in infos)
+    assert chosen == ["None", "bfloat16"]
 
 
 def test_timestamps_stay_exact() -> None:
