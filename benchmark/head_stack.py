@@ -24,7 +24,7 @@ from benchmark.head_training import (
     Watch,
     check_last_batch,
 )
-from benchmark.heads import Dropout, Head, Linear
+from benchmark.heads import Dropout, Head, Linear, losses_of_known
 from benchmark.hear_grid import Conf
 from benchmark.native_data import Rows
 
@@ -125,6 +125,7 @@ class HeadStack:
         self.rows = list(rows)
         self.batch_size = confs[0]["batch_size"]
         self.multiclass = heads[0].multiclass
+        self.partial = heads[0].partial
         names = [name for name, value in heads[0].state_dict().items() if value.is_floating_point()]
         self.trained = {name for name, _ in heads[0].named_parameters()}
         states = [head.state_dict() for head in heads]
@@ -208,7 +209,11 @@ class HeadStack:
         logits = self._forward(x, weight, count)
         if x.dim() == 2:
             wanted = wanted.expand(len(mask), *wanted.shape)
-        if self.multiclass:
+        if self.partial:
+            losses, known = losses_of_known(logits, wanted)
+            share = present / (known.sum(dim=2) * present).sum(dim=1).clamp_min(1)[:, None]
+            loss, weight = losses.sum(dim=2), share
+        elif self.multiclass:
             loss = F.cross_entropy(logits.mT, wanted, reduction="none")
         else:
             loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=2)

@@ -69,6 +69,8 @@ class Head(nn.Sequential):
         Widths of input and output.
     multiclass
         Softmax and cross entropy; else sigmoid and binary cross entropy.
+    partial
+        Only some labels are known: the others do not enter the loss.
     conf
         A point of the grid (`benchmark.hear_grid`).
     generator
@@ -85,10 +87,12 @@ class Head(nn.Sequential):
         conf: Conf,
         generator: torch.Generator,
         dropout_generator: torch.Generator,
+        partial: bool = False,
     ) -> None:
         super().__init__()
         self.multiclass = multiclass
-        self.loss = loss_function(multiclass)
+        self.partial = partial
+        self.loss = loss_function(multiclass, partial)
         initialization, gain = conf["initialization"], 1.0
         width, after = conf["hidden_dim"], conf["norm_after_activation"]
         for _ in range(conf["hidden_layers"]):
@@ -104,9 +108,23 @@ class Head(nn.Sequential):
         return torch.softmax(logits, dim=1) if self.multiclass else torch.sigmoid(logits)
 
 
-def loss_function(multiclass: bool) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_function(multiclass: bool, partial: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
     """Mean loss of logits (n, labels) against `Rows.wanted`."""
+    if partial:
+        return _loss_of_known
     return F.cross_entropy if multiclass else F.binary_cross_entropy_with_logits
+
+
+def _loss_of_known(logits: Tensor, wanted: Tensor) -> Tensor:
+    loss, known = losses_of_known(logits, wanted)
+    return loss.sum() / known.sum().clamp_min(1)
+
+
+def losses_of_known(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross entropy of each label, 0 where `wanted` is NaN, and 1 where it is not."""
+    known = ~torch.isnan(wanted)
+    loss = F.binary_cross_entropy_with_logits(logits, wanted.nan_to_num(0.0), reduction="none")
+    return loss * known, known.to(loss.dtype)
 
 
 def draw_head(
@@ -116,6 +134,7 @@ def draw_head(
     conf: Conf,
     generator: torch.Generator,
     device: torch.device,
+    partial: bool = False,
 ) -> Head:
     """A new head, after all the draws that the kit makes before it trains one.
 
@@ -126,7 +145,7 @@ def draw_head(
     else:
         dropout = torch.Generator(device)
         dropout.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-    head = Head(size, n_labels, multiclass, conf, generator, dropout)
+    head = Head(size, n_labels, multiclass, conf, generator, dropout, partial)
     # torchinfo.summary passes random rows through the network, in AbstractPredictionModel.__init__.
     torch.rand(SUMMARY_ROWS, size, generator=generator)
     return head.to(device)

@@ -20,7 +20,7 @@ from typing import Any
 from benchmark.errors import UserError
 from benchmark.hear_protocol import SCORES_FILE, HearOptions, folds
 from benchmark.store import disk_errors
-from tasks.folder import METADATA_FILE, VOCABULARY_FILE
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
 
 LOG_FILE = "kit.log"
 NEEDED = ("heareval", "pytorch_lightning", "torchinfo", "sed_eval", "pkg_resources")
@@ -59,6 +59,11 @@ def evaluate_with_kit(
         The embeddings are not complete, or the kit failed.
     """
     metadata = _read_json(embeddings / METADATA_FILE)
+    if any((embeddings / known_labels_file(split)).exists() for split in metadata["splits"]):
+        raise UserError(
+            f"{embeddings}: its labels are known in part, and hear-eval-kit would take those that"
+            " are not known for absent; choose --engine native"
+        )
     work.mkdir(parents=True, exist_ok=True)
     kit, links = work / "kit", work / "kit" / "embeddings"
     shutil.rmtree(kit, ignore_errors=True)

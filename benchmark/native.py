@@ -196,7 +196,10 @@ class _Evaluation:
             self.on_progress(part + share * epoch / epochs, f"{what}, epoch {epoch}")
 
         shape = self.task.size, len(self.task.labels), self.task.multiclass
-        heads = [draw_head(*shape, conf, self.generator, self.device) for conf in confs]
+        heads = [
+            draw_head(*shape, conf, self.generator, self.device, self.task.partial)
+            for conf in confs
+        ]
         rows = {job.fold: self.rows.of(*job.fold.train) for job in jobs}
         judges = [
             self.judge.validation(self.rows, job.fold, job.conf["batch_size"]) for job in jobs

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmark.errors import UserError
 from benchmark.events import Frames
-from tasks.folder import METADATA_FILE, VOCABULARY_FILE
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
 
 HELD_BYTES = 2 << 30  # embeddings of a task that take more are not held in memory
 # Rows of a task by slices of their numbers or by the numbers themselves, as one tensor.
@@ -106,10 +106,34 @@ class EmbeddedTask:
         events: dict[str, list[dict[str, Any]]] = _read_json(self.path / f"{split}.json")
         return events
 
+    @property
+    def partial(self) -> bool:
+        """Whether only some labels of the clips are known to be there or not."""
+        return any((self.path / known_labels_file(s)).exists() for s in self.metadata["splits"])
+
+    def known(self, split: str) -> npt.NDArray[np.bool_]:
+        """(clips, labels), true where it is known whether a clip of the split has a label."""
+        path = self.path / known_labels_file(split)
+        by_clip = _read_json(path)
+        index = {label: number for number, label in enumerate(self.labels)}
+        clips = self._clips(split)
+        known = np.zeros((len(clips), len(self.labels)), np.bool_)
+        try:
+            for row, clip in enumerate(clips):
+                known[row, [index[str(label)] for label in by_clip[clip]]] = True
+        except KeyError as error:
+            raise UserError(f"{path}: no {error}; delete the folder and embed again") from None
+        return known
+
     def fingerprint(self) -> str:
         """Hash that changes when embeddings, labels or events do; of large files parts are read."""
         digest = hashlib.sha256()
-        read = (METADATA_FILE, VOCABULARY_FILE, *(f"{s}." for s in self.metadata["splits"]))
+        splits = self.metadata["splits"]
+        read = (
+            *(METADATA_FILE, VOCABULARY_FILE),
+            *(f"{split}." for split in splits),
+            *map(known_labels_file, splits),
+        )
         for path in sorted(path for path in self.path.iterdir() if path.name.startswith(read)):
             size = path.stat().st_size
             digest.update(f"{path.name} {size}\n".encode())
@@ -136,14 +160,25 @@ class Rows:
     target
         (count, labels) float32, 1 where a row has a label.
     wanted
-        What the loss compares with: `target`, or (count,) int64 label indices if multiclass.
+        What the loss compares with: `target`, with NaN where a label is not known, or (count,)
+        int64 label indices if multiclass.
+    known
+        (count, labels) bool; None where all labels are known.
     """
 
-    def __init__(self, parts: Sequence[slice], target: Tensor, wanted: Tensor, taken: Take) -> None:
+    def __init__(
+        self,
+        parts: Sequence[slice],
+        target: Tensor,
+        wanted: Tensor,
+        taken: Take,
+        partial: bool = False,
+    ) -> None:
         self.parts = parts
         self.target = torch.cat([target[part] for part in parts])
         self.wanted = torch.cat([wanted[part] for part in parts])
         self.count = len(self.target)
+        self.known = ~torch.isnan(self.wanted) if partial else None
         self._take = taken
 
     def batches(self, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -233,6 +268,12 @@ class TaskRows:
         target = torch.cat([_target(task, split) for split in disk.places]).to(device)
         self.target = target
         self.wanted = target.argmax(dim=1) if task.multiclass else target
+        self.partial = task.partial
+        if self.partial:
+            known = torch.from_numpy(np.concatenate([task.known(split) for split in disk.places]))
+            if known.shape != target.shape:
+                raise UserError(f"{task.path}: {len(target)} rows, but {len(known)} have labels")
+            self.wanted = target.masked_fill(~known.to(device), torch.nan)
         limit = HELD_BYTES
         if device.type == "cuda":
             limit = torch.cuda.mem_get_info(device)[0] // 2
@@ -244,7 +285,7 @@ class TaskRows:
     def of(self, *splits: str) -> Rows:
         """Rows of some of the splits."""
         parts = [self.places[split] for split in splits]
-        return Rows(parts, self.target, self.wanted, self._take)
+        return Rows(parts, self.target, self.wanted, self._take, self.partial)
 
 
 class _Held:

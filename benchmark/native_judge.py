@@ -49,6 +49,11 @@ class Judge:
         self.scores = scores_named(task.metadata["evaluation"], task.kind)
         self.by_score = bool(task.metadata.get("use_scoring_for_early_stopping", True))
         self.maximize = self.by_score and self.scores[0].maximize
+        if task.partial and (lacking := [s.name for s in self.scores if not s.of_known]):
+            raise UserError(
+                f"{task.path}: its labels are known in part, of which there is no {lacking[0]};"
+                " expected mAP, aucroc or d_prime in `evaluation` of task_metadata.json"
+            )
         self.postprocessings = postprocessings(task.metadata) if task.kind == "event" else [()]
         if not self.by_score and len(self.postprocessings) != 1:
             raise UserError(
@@ -61,6 +66,7 @@ class Judge:
     def validation(self, rows: TaskRows, fold: Fold, batch_size: int) -> Validate:
         """What judges an epoch of a fold; beside the score it finds the best post-processing."""
         valid = rows.of(fold.valid)
+        known = valid.known
         primary = self.scores[0]
 
         def by_loss(head: Head) -> tuple[float, Postprocessing]:
@@ -69,7 +75,8 @@ class Judge:
 
         def by_score(head: Head) -> tuple[float, Postprocessing]:
             _, prediction = predict(head, valid, batch_size)
-            score = primary.primary(prediction.cpu().numpy(), valid.target.cpu().numpy())
+            compared = prediction.cpu().numpy(), valid.target.cpu().numpy()
+            score = primary.primary(*compared, None if known is None else known.cpu().numpy())
             return as_logged(score), ()
 
         def by_events(head: Head) -> tuple[float, Postprocessing]:
@@ -99,7 +106,8 @@ class Judge:
         -------
         dict
             `prediction` and `logit` (rows, labels) float32, `target` uint8, and what
-            `EmbeddedTask.row_names` says of the rows.
+            `EmbeddedTask.row_names` says of the rows; where labels are known in part, also `known`
+            (rows, labels) bool.
         """
         test = rows.of(fold.test)
         logits, prediction = predict(head, test, batch_size)
@@ -108,6 +116,8 @@ class Judge:
             "logit": logits.cpu().numpy(),
             "target": test.target.cpu().numpy().astype(np.uint8),
         }
+        if test.known is not None:
+            arrays["known"] = test.known.cpu().numpy()
         return arrays | self.task.row_names(fold.test)
 
     def test_scores(
@@ -120,8 +130,13 @@ class Judge:
         target = predictions["target"].astype(np.float32)
         logits = torch.from_numpy(predictions["logit"])
         wanted = torch.from_numpy(target.argmax(axis=1) if self.task.multiclass else target)
-        values = {"loss": float(loss_function(self.task.multiclass)(logits, wanted))}
-        compared: tuple[Any, Any] = predictions["prediction"], target
+        compared: tuple[Any, ...] = predictions["prediction"], target
+        partial = "known" in predictions
+        if partial:
+            known = predictions["known"]
+            wanted = wanted.masked_fill(~torch.from_numpy(known), torch.nan)
+            compared = *compared, known
+        values = {"loss": float(loss_function(self.task.multiclass, partial)(logits, wanted))}
         events = None
         if self.task.kind == "event":
             frames = frames_of(predictions)

@@ -43,16 +43,21 @@ class Score:
         Returns `{suffix: value}`; the first value decides, and "" is the score itself.
     maximize
         Whether more is better.
+    of_known
+        Whether `compute` takes `known` (n, labels) bool as third: each label is then scored on the
+        rows where it is known, and those without such rows are left out of the mean.
     """
 
     name: str
     of: str
-    compute: Callable[[Any, Any], dict[str, float]]
+    compute: Callable[..., dict[str, float]]
     maximize: bool = True
+    of_known: bool = False
 
-    def primary(self, prediction: Any, target: Any) -> float:
+    def primary(self, prediction: Any, target: Any, known: Array | None = None) -> float:
         """The value that selects epochs and grid points."""
-        return next(iter(self.compute(prediction, target).values()))
+        compared = (prediction, target) if known is None else (prediction, target, known)
+        return next(iter(self.compute(*compared).values()))
 
 
 def accuracy(prediction: Array, target: Array, octave: int | None = None) -> float:
@@ -72,34 +77,44 @@ def accuracy(prediction: Array, target: Array, octave: int | None = None) -> flo
     return int((predicted == wanted).sum()) / len(target)
 
 
-def mean_average_precision(prediction: Array, target: Array) -> float:
+def mean_average_precision(prediction: Array, target: Array, known: Array | None = None) -> float:
     """Average precision of each label, averaged; 0 for a label that never occurs.
 
     NaN where a prediction is NaN, where the kit fails.
     """
-    return float(np.mean(_by_label(_average_precision, prediction, target)))
+    return float(np.mean(_by_label(_average_precision, prediction, target, known)))
 
 
-def area_under_roc(prediction: Array, target: Array) -> float:
+def area_under_roc(prediction: Array, target: Array, known: Array | None = None) -> float:
     """Area under the ROC curve of each label, averaged; NaN if a label has only one side."""
-    return float(np.mean(_by_label(_auc, prediction, target)))
+    return float(np.mean(_by_label(_auc, prediction, target, known)))
 
 
-def d_prime(prediction: Array, target: Array) -> float:
+def d_prime(prediction: Array, target: Array, known: Array | None = None) -> float:
     """sqrt(2) times the normal quantile of each label's area under the curve, averaged.
 
     Returned as NumPy's float64, as the kit's is: of its scores the only one that it does not
     round to float32 when it is logged.
     """
-    each = ndtri(_by_label(_auc, prediction, target)) * np.sqrt(2.0)
+    each = ndtri(_by_label(_auc, prediction, target, known)) * np.sqrt(2.0)
     with np.errstate(invalid="ignore"):  # a perfect label is +inf, a perfectly wrong one -inf
         return np.float64(np.mean(each))
 
 
 def _by_label(
-    of_counts: Callable[[Array, Array], float], prediction: Array, target: Array
+    of_counts: Callable[[Array, Array], float],
+    prediction: Array,
+    target: Array,
+    known: Array | None,
 ) -> npt.NDArray[np.float64]:
     """A score of every label from its true and false positives at each distinct threshold."""
+    if known is not None:
+        each = [
+            _by_label(of_counts, prediction[rows, label, None], target[rows, label, None], None)
+            for label, rows in enumerate(known.T)
+            if rows.any()
+        ]
+        return np.concatenate(each) if each else np.full(1, np.nan)
     if np.isnan(prediction).any():
         return np.full(prediction.shape[1], np.nan)
     order = np.argsort(-prediction, axis=0)
@@ -136,8 +151,12 @@ def _auc(true: Array, false: Array) -> float:
     return float((np.diff(x) * (y[1:] + y[:-1]) / 2.0).sum())
 
 
-def _of_scene(name: str, function: Callable[..., float], **options: Any) -> tuple[str, Score]:
-    return name, Score(name, "scene", lambda p, t: {"": function(p, t, **options)})
+def _of_scene(
+    name: str, function: Callable[..., float], of_known: bool = False, **options: Any
+) -> tuple[str, Score]:
+    return name, Score(
+        name, "scene", lambda *compared: {"": function(*compared, **options)}, of_known=of_known
+    )
 
 
 def _of_events(name: str, function: Callable[..., FMeasure], **options: Any) -> tuple[str, Score]:
@@ -158,9 +177,9 @@ SCORES: dict[str, Score] = dict(
         _of_scene("top1_acc", accuracy),
         _of_scene("pitch_acc", accuracy),
         _of_scene("chroma_acc", accuracy, octave=12),
-        _of_scene("mAP", mean_average_precision),
-        _of_scene("d_prime", d_prime),
-        _of_scene("aucroc", area_under_roc),
+        _of_scene("mAP", mean_average_precision, of_known=True),
+        _of_scene("d_prime", d_prime, of_known=True),
+        _of_scene("aucroc", area_under_roc, of_known=True),
         _of_events("event_onset_200ms_fms", onset_f_measure, collar=0.2),
         _of_events("event_onset_50ms_fms", onset_f_measure, collar=0.05),
         _of_events(

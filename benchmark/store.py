@@ -6,7 +6,8 @@ For every split, clips in the kit's shuffled order:
 - ``<split>.embedding-dimensions.json``: ``[rows, size]``;
 - ``<split>.target-labels.pkl``: a list of labels for every row;
 - ``<split>.filename-timestamps.json`` (event tasks): ``[file name, ms]`` for every row;
-- ``<split>.json``, and ``task_metadata.json`` and ``labelvocabulary.csv`` of the task.
+- ``<split>.json``, and ``task_metadata.json`` and ``labelvocabulary.csv`` of the task; where its
+  labels are known in part, ``<split>_known_labels.json``, of which hear-eval-kit knows nothing.
 
 Rows are appended to ``*.partial`` files, and ``journal.jsonl`` says how many of them are safe: a
 process that is killed loses the seconds since the journal's last line, and the next one goes on
@@ -34,7 +35,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from benchmark.errors import DiskFullError, UserError
-from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder, known_labels_file
 
 INFO_FILE = "embedding.json"
 JOURNAL_FILE = "journal.jsonl"
@@ -236,7 +237,9 @@ class EmbeddingStore:
     def finish(self, info: Mapping[str, Any]) -> None:
         """Complete the folder: the task's own files, and `info` as ``embedding.json``."""
         splits = [f"{split}.json" for split in self._task.splits]
-        for name in (METADATA_FILE, VOCABULARY_FILE, *splits):
+        partial = map(known_labels_file, self._task.splits)
+        known = [name for name in partial if (self._task.path / name).exists()]
+        for name in (METADATA_FILE, VOCABULARY_FILE, *splits, *known):
             shutil.copyfile(self._task.path / name, self.folder / name)
         self._write(INFO_FILE, json.dumps(info, indent=1).encode())
         for path in (*self.folder.glob("*.partial"), self.folder / JOURNAL_FILE):
