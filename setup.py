@@ -55,6 +55,7 @@ setup(
         "soxr>=0.3.5",
         "tqdm>=4.62",
         "platformdirs>=3",
+        "safetensors>=0.4.3",
         "filelock>=3.10",
     ],
     extras_require=EXTRAS,

@@ -35,11 +35,12 @@ from typing import Any, TypeVar
 import platformdirs
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from .checkpoints import CHECKPOINTS, Checkpoint, recognise
 from .fetch import BLOCK, fetch
-from .safetensors_file import is_safetensors, read_safetensors
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 
@@ -276,10 +277,10 @@ def load_content(
     WeightsError
         Truncated, not a checkpoint, or naming code beside plain containers.
     """
-    if is_safetensors(path):
+    if _is_safetensors(path):
         try:
-            return read_safetensors(path)
-        except (ValueError, TypeError, RuntimeError) as error:
+            return load_file(path)
+        except SafetensorError as error:
             raise WeightsError(
                 f"{path} is a damaged safetensors file: {error}; download it again"
             ) from None
@@ -299,6 +300,13 @@ def load_content(
         raise WeightsError(_not_a_checkpoint(path)) from None
     except Exception:  # torch reports damaged files by many exception types
         raise WeightsError(_not_a_checkpoint(path)) from None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether the file begins as one: the length of a header, and the header in JSON."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def load_configured(

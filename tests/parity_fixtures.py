@@ -88,20 +88,6 @@ def save(tensors: Mapping[str, Any], path: Path) -> str:
     return str(path)
 
 
-def safetensors_bytes(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """A file of the safetensors format."""
-    names = {torch.float32: "F32", torch.float16: "F16", torch.int64: "I64"}
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    pieces, end = [], 0
-    for name, value in tensors.items():
-        pieces.append(value.numpy().tobytes())
-        begin, end = end, end + len(pieces[-1])
-        shape = list(value.shape)
-        header[name] = {"dtype": names[value.dtype], "shape": shape, "data_offsets": [begin, end]}
-    start = json.dumps(header).encode()
-    return b"".join([len(start).to_bytes(8, "little"), start, *pieces])
-
-
 def relative_error(got: torch.Tensor | np.ndarray, golden: np.ndarray) -> float:
     """Largest difference, relative to the largest golden value."""
     difference = np.abs(np.asarray(got, np.float64) - golden.astype(np.float64))

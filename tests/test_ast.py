@@ -10,7 +10,8 @@ import layouts
 import numpy as np
 import pytest
 import torch
-from parity_fixtures import GOLDEN, audio, safetensors_bytes, save
+from parity_fixtures import GOLDEN, audio, save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from hear_plugins import ast, ast_fusion
@@ -178,7 +179,7 @@ def test_files_of_transformers(
     if file == "pytorch_model.bin":
         save(of_transformers, path)
     else:
-        path.write_bytes(safetensors_bytes(of_transformers))
+        save_file(of_transformers, path)
     model = ast.load_model(str(path))
     path.unlink()  # 350 MB
     for name, x in model.network.state_dict().items():

@@ -13,7 +13,8 @@ import layouts
 import numpy as np
 import pytest
 import torch
-from parity_fixtures import GOLDEN, audio, golden_cases, relative_error, safetensors_bytes, save
+from parity_fixtures import GOLDEN, audio, golden_cases, relative_error, save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from hear_plugins import checkpoints, wav2vec2
@@ -165,7 +166,7 @@ def test_folders_files_and_both_ages_of_names(tmp_path: Path) -> None:
         for name, value in tensors.items()
     }
     save(older | {"project_q.bias": torch.zeros(3)}, tmp_path / "older.bin")
-    (tmp_path / "model.safetensors").write_bytes(safetensors_bytes(older))
+    save_file(older, tmp_path / "model.safetensors")
     for file in ("older.bin", "model.safetensors"):
         model = wav2vec2.load_model(str(tmp_path / file))
         assert torch.equal(wav2vec2.get_scene_embeddings(sounds, model), scene)

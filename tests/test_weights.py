@@ -8,6 +8,7 @@ import http.server
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hear_plugins import fetch, weights
 from hear_plugins.checkpoints import CHECKPOINTS, Checkpoint
@@ -302,6 +304,24 @@ def test_files_without_named_tensors_are_named(file: Path, content: Any) -> None
     torch.save(content, file)
     with pytest.raises(WeightsError, match="no named tensors"):
         weights.load_tensors(file)
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    tensors = {"weight": torch.arange(6.0).reshape(2, 3), "half": torch.ones(2).half()}
+    path = tmp_path / "model.safetensors"
+    save_file(tensors, path)
+    read = weights.load_tensors(path)
+    assert read.keys() == tensors.keys()
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("kept", [0, 7, 8, 40, -1])
+def test_damaged_safetensors_are_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2, 3)}, path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(WeightsError, match=re.escape(str(path))):
+        weights.load_tensors(path)
 
 
 class Attack:
