@@ -156,12 +156,12 @@ def measure_scores(files: int = 37, notes: int = 1300, kit_files: int = 2) -> di
         start = time.process_time()
         kit = kit_scores[name](label_to_idx={label: int(label) for label in labels})(*few)
         kit_seconds = (time.process_time() - start) * files / kit_files
-        heard, true = (EventTable.from_dicts(events, list(few[0]), labels) for events in few)
+        guessed, true = (EventTable.from_dicts(events, list(few[0]), labels) for events in few)
         results[name] = {
             "native_cpu_seconds": round(ours, 3),
             "kit_cpu_seconds": round(kit_seconds, 1),
             "ratio": round(kit_seconds / ours),
-            "equal": score.primary(heard, true) == kit[0][1],
+            "equal": score.primary(guessed, true) == kit[0][1],
         }
     return results
 
