@@ -6,6 +6,10 @@ evaluates every folder of embeddings with the seeds 42, 43, ... in each of these
 hear-eval-kit's protocol but for the seed (42 is its own); ``shuffled``, with the training data
 shuffled every epoch; ``parallel``, with the whole grid trained at once. It prints JSON; the kept
 trainings under ``--work`` let it go on where it was interrupted.
+
+    python -m benchmark.seed_study --table studies/*.json
+
+prints what such reports found as one Markdown table.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,24 +67,54 @@ def study(
     return results
 
 
+def table(reports: Sequence[Mapping[str, Any]]) -> str:
+    """Reports of `main` as a Markdown table: mean, least and largest score of each way."""
+    lines = [
+        "| embeddings | grid, points, seeds | plain | shuffled | parallel |",
+        "|---|---|---|---|---|",
+    ]
+    for report in reports:
+        options = report["options"]
+        for name, ways in report.items():
+            if name in ("options", "machine"):
+                continue
+            seeds = len(next(iter(ways.values()))["scores"])
+            cells = [name, f"{options['grid']}, {options['grid_points']}, {seeds}"]
+            for way in WAYS:
+                cells.append(_shown(ways[way]) if way in ways else "-")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _shown(way: Mapping[str, Any]) -> str:
+    scores = sorted(way["scores"].values())
+    return f"{way['mean']:.4f} ({scores[0]:.4f} to {scores[-1]:.4f})"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Study what the command line names; returns the exit code."""
     parser = argparse.ArgumentParser("python -m benchmark.seed_study", description=__doc__)
-    parser.add_argument("embeddings", nargs="+", type=Path, help="folders of embeddings")
-    parser.add_argument("--work", type=Path, required=True, help="where trainings are kept")
+    parser.add_argument("paths", nargs="+", type=Path, help="folders of embeddings, or reports")
+    parser.add_argument("--table", action="store_true", help="the paths are reports: show them")
+    parser.add_argument("--work", type=Path, help="where trainings are kept")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--grid", default="default")
     parser.add_argument("--grid-points", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(arguments)
+    if chosen.table:
+        sys.stdout.write(table([json.loads(path.read_text()) for path in chosen.paths]) + "\n")
+        return 0
+    if chosen.work is None:
+        parser.error("--work is needed")
     options = HearOptions(grid=chosen.grid, grid_points=chosen.grid_points, threads=chosen.threads)
     seeds = range(SEED, SEED + chosen.seeds)
     report: dict[str, Any] = {
         "options": options.that_change_scores(),
         "machine": describe_machine(),
     }
-    for folder in chosen.embeddings:
+    for folder in chosen.paths:
         name = f"{folder.parent.name}/{folder.name}"
         report[name] = study(folder, chosen.work / name, options, seeds, chosen.ways)
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
