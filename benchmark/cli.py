@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # Only what --help needs is imported here: torch and the models take seconds.
 from benchmark.errors import DiskFullError, UserError
 from benchmark.hear_protocol import ENGINES, GRIDS, PROTOCOLS, HearOptions
-from tasks.folder import RESAMPLERS
+from tasks.folder import RESAMPLERS, near_names
 
 if TYPE_CHECKING:
     from benchmark.models import ModelSpec
@@ -51,6 +51,24 @@ examples:
 
 exit codes: 0 all done; 1 some of the work failed, the rest is kept; 2 wrong command or input;
 130 interrupted.
+"""
+
+
+PREPARE_EXAMPLES = """\
+Other options are those of the corpus, of which `hear-benchmark tasks NAME` tells, and of all:
+--rates 16000,48000  --mode MODE  --workers N
+
+custom makes a task of any folder of audio, from a table with one label a row (CSV with a header,
+TSV, or JSON):
+  hear-benchmark prepare custom --from birds --tasks-dir my-tasks --name birds --labels labels.csv
+      file,label               one label a file; a.wav,robin
+  ... --kind multilabel        several rows a file, or none: b.wav,
+  ... --kind event             file,label,start,end in ms; --time-unit s for seconds
+  ... --split fold             the column fold says where a file belongs; else folds are drawn:
+  ... --nfolds 5               or --splits trainvaltest, by names as HEAR does it
+  ... --group speaker          files of one speaker are never in two splits
+  ... --stratify true --seed 0 every label in proportion in every split
+  ... --sample-duration 5      cut or pad to 5 s
 """
 
 
@@ -377,8 +395,10 @@ def _keywords(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     for option, value in zip(words[::2], [*words[1::2], ""], strict=False):
         key = option.removeprefix("--").replace("-", "_")
         if not option.startswith("--") or key not in known or len(words) % 2:
-            options = " ".join(f"--{name.replace('_', '-')}" for name in known)
-            raise UserError(f"{option} {value}: expected --OPTION VALUE, options here: {options}")
+            options = [f"--{name.replace('_', '-')}" for name in known]
+            near = near_names(option, options) if option not in options else ""
+            there = " ".join(options)
+            raise UserError(f"{option} {value}: expected --OPTION VALUE{near}, options: {there}")
         keywords[key] = value
     return keywords
 
@@ -496,9 +516,8 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--jobs", type=_count, default=0, metavar="N", help="processes (default: one a core)"
     )
-    prepare = command(
-        "prepare", _prepare, "make a task folder from a corpus on this machine (more: see README)"
-    )
+    prepare = command("prepare", _prepare, "make a task folder from a corpus on this machine")
+    prepare.epilog, prepare.formatter_class = PREPARE_EXAMPLES, argparse.RawDescriptionHelpFormatter
     prepare.add_argument("name", metavar="NAME", help="spoken_digit, esc10, custom, ...")
     prepare.add_argument("--from", dest="source", required=True, metavar="DIR", help="the corpus")
     prepare.add_argument("--tasks-dir", required=True, metavar="DIR", help="where the task goes")

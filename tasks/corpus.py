@@ -42,6 +42,8 @@ class Clip:
         Clips of one group stay in one split; empty: the clip is alone.
     known
         Labels that are known to be there or not to be there; None: all.
+    where
+        The row that names it, for messages.
     """
 
     source: Path | tuple[Samples, int]
@@ -50,6 +52,7 @@ class Clip:
     split: str = ""
     group: str = ""
     known: tuple[Label, ...] | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""The splits and orders that hear-preprocess (2021.1.1, ``pipeline.py``) draws.
+"""Splits and orders as hear-preprocess (2021.1.1, ``pipeline.py``) draws them, and stratified ones.
 
-Every draw is over the sorted names of the data, with seeds made from text, so the same files give
-HEAR's own folds. Files are named by their stem, as there.
+Every draw is over the sorted names of the data, HEAR's with seeds made from text, so the same files
+give HEAR's own folds. Files are named by their stem, as there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 
 import numpy as np
@@ -104,6 +105,79 @@ def draw_missing(
             raise TaskError(f"{len(keys)} groups of files are too few to draw the split {split}")
         drawn.update(dict.fromkeys(keys[len(drawn) : len(drawn) + size], split))
     return {file: drawn.get(groups[file], split) for file, split in given.items()}
+
+
+def draw_stratified(
+    groups: Mapping[str, str],
+    labels: Mapping[str, Collection[Hashable]],
+    shares: Mapping[str, float],
+    seed: int = 0,
+) -> dict[str, str]:
+    """Splits that have each label in proportion to their size, as far as groups allow.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) over groups: those
+    with the rarest label are given out first, each to the split that lacks most files with it; the
+    last ones go to splits that have none, so that each has every label where that is possible.
+
+    Parameters
+    ----------
+    groups
+        The group of every file; a group stays in one split. A file alone is its own group.
+    labels
+        The labels of every file; any number of them.
+    shares
+        Size of every split, in any unit.
+    seed
+        Of the order of groups that are alike.
+
+    Returns
+    -------
+    The split of every file.
+
+    Raises
+    ------
+    TaskError
+        Fewer groups than splits.
+    """
+    keys = sorted(set(groups.values()))
+    if len(keys) < len(shares):
+        raise TaskError(f"{len(keys)} groups of files cannot make {len(shares)} splits")
+    random.Random(seed).shuffle(keys)
+    sizes = Counter(groups.values())
+    counts: dict[str, Counter[Hashable]] = {key: Counter() for key in keys}
+    for file, group in groups.items():
+        counts[group].update(set(labels[file]))
+    total = sum(shares.values())
+    left = sum(counts.values(), Counter())  # files of every label that are not given out
+    lacking = {
+        split: {label: share / total * count for label, count in left.items()}
+        for split, share in shares.items()
+    }
+    room = {split: share / total * len(groups) for split, share in shares.items()}
+    without = {label: dict.fromkeys(shares) for label in left}  # splits, in their order
+    split_of: dict[str, str] = {}
+
+    def give(group: str, label: Hashable | None, among: Collection[str]) -> None:
+        # The first of equal splits, in their order: no more chance than in the order of groups.
+        split = max(among, key=lambda s: (lacking[s].get(label, 0.0), room[s]))
+        split_of[group] = split
+        room[split] -= sizes[group]
+        for its, count in counts[group].items():
+            lacking[split][its] -= count
+            left[its] -= count
+            without[its].pop(split, None)
+
+    while remaining := [label for label, count in left.items() if count > 0]:
+        rarest = min(remaining, key=lambda label: (left[label], str(label)))
+        waiting = [key for key in keys if key not in split_of and counts[key][rarest]]
+        waiting.sort(key=lambda key: -counts[key][rarest])
+        for number, group in enumerate(waiting):
+            needed = len(waiting) - number <= len(without[rarest])
+            give(group, rarest, without[rarest] if needed else shares)
+    for group in keys:
+        if group not in split_of:
+            give(group, None, shares)
+    return {file: split_of[group] for file, group in groups.items()}
 
 
 def missing_labels(

@@ -159,6 +159,31 @@ def test_groups_stay_together_or_are_refused(tmp_path: Path) -> None:
     assert sorted(_split_sizes(path)) == [1, 3, 3, 3]
 
 
+def test_stratified_splits_by_group(tmp_path: Path) -> None:
+    names = [f"{i:02d}.wav" for i in range(40)]
+    source = _corpus(tmp_path / "in", names)
+    labels = ["rare" if i % 10 == 0 else "ab"[i % 2] for i in range(40)]
+    rows = (
+        f"{name},{label},g{i // 2}"
+        for i, (name, label) in enumerate(zip(names, labels, strict=True))
+    )
+    _csv(source, "file,label,group", *rows)
+    options: dict[str, Any] = {"nfolds": 4, "group": "group", "stratify": "true"}
+    path = prepare("custom", source, tmp_path / "tasks", name="mine", seed="7", **options)
+    task = read_task(path)
+    assert (task.split_mode, task.metadata["stratified_by_seed"]) == ("presplit_kfold", 7)
+    assert _split_sizes(path) == [10, 10, 10, 10]
+    fold_of = {name: fold for fold in task.splits for name in task.items(fold)}
+    assert all(fold_of[names[i]] == fold_of[names[i + 1]] for i in range(0, 40, 2))
+    assert len({fold_of[names[i]] for i in range(0, 40, 10)}) == 4, "one rare clip in each"
+    other = prepare("custom", source, tmp_path / "tasks", name="other", seed="8", **options)
+    assert any(read_task(other).items(fold) != task.items(fold) for fold in task.splits)
+    drawn = prepare(
+        *("custom", source, tmp_path / "tasks"), name="tvt", splits="trainvaltest", stratify="true"
+    )
+    assert (read_task(drawn).split_mode, _split_sizes(drawn)) == ("trainvaltest", [31, 5, 4])
+
+
 def test_audio_is_cut_at_its_own_rate_then_resampled(tmp_path: Path) -> None:
     source = tmp_path / "in"
     _audio(source / "a/x.wav", 0.2, 44100, channels=2)
@@ -240,7 +265,11 @@ HEAD = "file,label"
 @pytest.mark.parametrize(
     ("lines", "options", "said"),
     [
-        ([HEAD, "00.wav,a", "none.wav,a", "02.wav,a"], {}, "none.wav: no such audio file"),
+        (
+            [HEAD, "00.wav,a", "none.wav,a", "02.wav,a"],
+            {},
+            "labels.csv: line 3: no audio file .*none.wav",
+        ),
         ([HEAD, "00.wav,a", "00.wav,b"], {}, "labels.csv: line 3: 00.wav has 2 labels"),
         ([HEAD, "00.wav,a", "00.wav,a"], {"kind": "multilabel"}, "line 3: .* 'a' already"),
         ([HEAD, "00.wav,"], {}, "line 2: 00.wav has 0 labels"),
@@ -256,7 +285,30 @@ HEAD = "file,label"
         ([HEAD, "00.wav,a"], {"splits": "given"}, "no file has a split"),
         ([HEAD, "00.wav,a"], {"labels": "{split}.json"}, "no label files {split}.json"),
         ([HEAD, "00.wav,a"], {"labels": "lables.csv"}, "lables.csv: .* cannot be read"),
-        ([HEAD], {}, "no clips"),
+        ([HEAD], {}, "labels.csv: no rows; expected"),
+        ([], {}, "labels.csv: no rows; expected"),
+        (
+            [HEAD + ",start,end", "00.wav,a,5,90", "00.wav,b,5,900"],
+            {"kind": "event"},
+            "line 3: from 5 to 900 ms, but .*00.wav has 100 ms; are times in another unit",
+        ),
+        (
+            [HEAD + ",start,end", "00.wav,a,500,501"],
+            {"kind": "event", "sample_duration": "1"},
+            "line 2: from 500 to 501 ms, but .*00.wav has 100 ms",
+        ),
+        (
+            [HEAD + ",g,s", "00.wav,a,x,1", "01.wav,a,y,2", "02.wav,a,x,2", "03.wav,a,z,3"],
+            {"split": "s", "group": "g"},
+            "line 4: group 'x' is in fold01 .02., but by .*line 2 in fold00 .00.",
+        ),
+        (
+            [HEAD + ",s", "00.wav,a,train", "01.wav,a,valid", "02.wav,a,test"],
+            {"split": "s", "stratify": "true"},
+            "stratify draws splits, but files have theirs; say --splits",
+        ),
+        ([HEAD, "00.wav,a"], {"stratify": "yes"}, "stratify is 'yes'; expected true or false"),
+        ([HEAD, "00.wav,a"], {"stratify": "true"}, "1 groups of files cannot make 5 splits"),
         ([HEAD, "00.wav,a"], {"kind": "multi"}, "kind is 'multi'.*expected multiclass"),
         ([HEAD, "00.wav,a"], {"evaluation": "top1_ac"}, "mean top1_acc"),
         ([HEAD, "00.wav,a"], {"evaluation_params": "{1}"}, "expected a JSON object"),
@@ -269,11 +321,9 @@ HEAD = "file,label"
 def test_faults_name_the_row(
     tmp_path: Path, lines: list[str], options: dict[str, Any], said: str
 ) -> None:
-    source = _corpus(tmp_path / "in", TEN[:3])
+    source = _corpus(tmp_path / "in")
     _csv(source, *lines)
     (tmp_path / "tasks").mkdir()
-    if "no such audio" in said:
-        options = {"nfolds": 3, **options}
     with pytest.raises(TaskError, match=said) as error:
         prepare("custom", source, tmp_path / "tasks", **{"name": "mine", **options})
     assert "\n" not in str(error.value)

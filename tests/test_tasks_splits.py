@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from task_fixtures import EVENT_CONFIG, SCENE_CONFIG
 
 from tasks.corpus import Clip, Corpus, Event, arrange
 from tasks.folder import TaskError, write_task
-from tasks.splits import draw_folds, draw_missing, row_order, subsample
+from tasks.splits import draw_folds, draw_missing, draw_stratified, row_order, subsample
 
 # Files (by number) and labels of HEAR's published package
 # hear-2021.0.6-spoken_digit-1.0.9-small-44100.tar.gz, and the SHA-256 of its fold files.
@@ -147,6 +147,42 @@ def test_folds_are_drawn_again_until_each_has_every_label() -> None:
         draw_folds(files, labels, 3)
     with pytest.raises(TaskError, match="2 groups of files cannot make 3 folds"):
         draw_folds({"a": "x", "b": "y"}, {"a": ["l"], "b": ["l"]}, 3)
+
+
+@given(
+    labels=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=12, max_size=60),
+    group_size=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_stratified_splits_share_out_every_label(
+    labels: list[list[int]], group_size: int, seed: int
+) -> None:
+    of = {f"f{i:03d}": its for i, its in enumerate(labels)}
+    groups = {name: f"g{i // group_size}" for i, name in enumerate(of)}
+    shares = {"train": 2.0, "valid": 1.0, "test": 1.0}
+    drawn = draw_stratified(groups, of, shares, seed)
+    assert drawn == draw_stratified(dict(reversed(groups.items())), of, shares, seed)
+    assert drawn.keys() == of.keys() and set(drawn.values()) <= shares.keys()
+    assert len({(groups[name], split) for name, split in drawn.items()}) == len(
+        set(groups.values())
+    )
+
+
+def test_stratified_splits_are_even_where_they_can_be() -> None:
+    of = {f"f{i:03d}": ["ab"[i % 2], *(["rare"] if i % 20 == 0 else [])] for i in range(100)}
+    alone = {name: name for name in of}
+    shares = {"train": 80.0, "valid": 10.0, "test": 10.0}
+    few = draw_stratified(alone, {name: its[1:] for name, its in of.items()}, shares)
+    assert Counter(few[name] for name in of if "rare" in of[name]) == {
+        "train": 3,
+        "valid": 1,
+        "test": 1,
+    }
+    drawn = draw_stratified(alone, of, dict.fromkeys("vwxyz", 1.0), 3)
+    for split in "vwxyz":
+        counts = Counter(label for name in of if drawn[name] == split for label in of[name])
+        assert counts == {"a": 10, "b": 10, "rare": 1}
 
 
 def test_arrange_refuses_what_hear_preprocess_does() -> None:

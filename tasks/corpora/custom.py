@@ -1,6 +1,19 @@
 """Any folder of audio with CSV or JSON files of labels.
 
-A label file is a table with one label a row. CSV (or ``.tsv``) has a header; JSON is one of ::
+A label file is a table with one label a row. CSV (or ``.tsv``) has a header ::
+
+    file,label,group            multiclass: one row a file
+    a.wav,dog,anna              (`group`, of any name, and `split` are optional)
+
+    file,label                  multilabel: a row for each label, none: an empty cell
+    a.wav,dog
+    a.wav,rain
+    b.wav,
+
+    file,label,start,end        event: from start to end, in ms or s
+    a.wav,dog,0,90
+
+and JSON is one of ::
 
     {"a.wav": "dog"}                                     one label
     {"a.wav": ["dog", "rain"]}                           several
@@ -21,14 +34,18 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import soundfile
+
+from ..audio import read_audio
 from ..corpus import Clip, Corpus, Event, Label
 from ..entry import DCASE_PARAMS, SCENE_SCORES
 from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
 from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
-from ..splits import fold_names
+from ..splits import PERCENTAGES, draw_stratified, fold_names
 
 KINDS = {
     "multiclass": ("scene", "multiclass"),
@@ -40,6 +57,7 @@ EVALUATION = {
     "multilabel": ["mAP", "d_prime", "aucroc", "top1_acc"],
     "event": ["event_onset_200ms_fms", "segment_1s_er"],
 }
+TOLERANCE_MS = 1.0
 MS_PER_UNIT = {"ms": 1.0, "s": 1000.0}
 SPLIT_NAMES = {
     **{name: name for name in TRAINVALTEST},
@@ -65,6 +83,8 @@ def make(
     evaluation_params: Mapping[str, Any] | None = None,
     use_scoring_for_early_stopping: bool = True,
     allow_missing_labels: bool = False,
+    stratify: bool = False,
+    seed: int = 0,
     **layout: Any,
 ) -> Corpus:
     """A corpus of one's own; `layout` is the keywords of `read`.
@@ -97,6 +117,11 @@ def make(
         False: stop training by the loss.
     allow_missing_labels
         Accept splits that lack some label.
+    stratify
+        Draw splits that have each label in proportion (`tasks.splits.draw_stratified`) instead of
+        HEAR's, which are drawn by names alone.
+    seed
+        Of stratified splits.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
         raise TaskError(f"name is {name!r}; expected letters, digits and _")
@@ -108,10 +133,14 @@ def make(
         "embedding_type": embedding_type,
         "prediction_type": prediction_type,
     }
-    clips = read(source, config, "full", **layout)
+    clips = read(source, {**config, "sample_duration": sample_duration}, "full", **layout)
     given = {clip.split for clip in clips}
     if splits == "given" and given == {""}:
         raise TaskError("splits is given, but no file has a split; name the column with split")
+    if stratify and not (splits in ("folds", "trainvaltest") or given == {""}):
+        raise TaskError(
+            "stratify draws splits, but files have theirs; say --splits folds or trainvaltest"
+        )
     if splits == "folds" or (not splits and given == {""}):
         config.update(split_mode="new_split_kfold", nfolds=nfolds)
     elif splits == "trainvaltest" or given <= set(TRAINVALTEST):
@@ -122,6 +151,8 @@ def make(
         config.update(split_mode="presplit_kfold", nfolds=len(given))
     if not splits or splits == "given":
         _check_groups(clips)
+    if stratify:
+        clips = _stratified(clips, config, seed)
     config["sample_duration"] = sample_duration
     known = EVENT_SCORES if kind == "event" else KNOWN_SCENE_SCORES
     config["evaluation"] = [_one_of("evaluation", score, known) for score in evaluation] or list(
@@ -133,12 +164,29 @@ def make(
         evaluation_params = DCASE_PARAMS
     if evaluation_params is not None:
         config["evaluation_params"] = evaluation_params
+    if stratify:
+        config["stratified_by_seed"] = seed
     config["default_mode"] = "full"
     if config["split_mode"] == "trainvaltest":
         config["max_task_duration_by_split"] = dict.fromkeys(TRAINVALTEST, max_split_duration)
     else:
         config["max_task_duration_by_fold"] = max_split_duration
     return Corpus(config, "full", clips, every_label=not allow_missing_labels)
+
+
+def _stratified(clips: Sequence[Clip], config: dict[str, Any], seed: int) -> tuple[Clip, ...]:
+    """Clips with their splits; `config` says that these are given."""
+    shares = PERCENTAGES
+    if config["split_mode"] != "trainvaltest":
+        config["split_mode"] = "presplit_kfold"
+        shares = dict.fromkeys(fold_names(config["nfolds"]), 1.0)
+    labels = {
+        clip.stem: [label.label if isinstance(label, Event) else label for label in clip.labels]
+        for clip in clips
+    }
+    groups = {clip.stem: clip.group or clip.stem for clip in clips}
+    split_of = draw_stratified(groups, labels, shares, seed)
+    return tuple(replace(clip, split=split_of[clip.stem]) for clip in clips)
 
 
 @dataclass(frozen=True)
@@ -211,20 +259,27 @@ def read(
         path = source / audio.format(file=name, split=row.split)
         stem = name.removesuffix(path.suffix) if audio.endswith("{file}") else name
         its_split = str(row[split]) if split else row.split
-        new = _File(path, its_split, str(row[group]) if group else "")
+        new = _File(path, its_split, str(row[group]) if group else "", row.where)
         texts = [text for text in _texts(row, label, label_separator) if text]
         if label_range:
             texts = [text for text in texts if _in_range(row, text, label_range)]
             if not texts:
                 continue
-        its = files.setdefault(stem.strip("/").replace("/", "_"), new)
+        stem = stem.strip("/").replace("/", "_")
+        if stem not in files and not path.is_file():
+            raise TaskError(f"{row.where}: no audio file {path}")
+        its = files.setdefault(stem, new)
         if (its.path, its.split, its.group) != (new.path, new.split, new.group):
             raise TaskError(
                 f"{row.where}: {new.path}, split {new.split!r}, group {new.group!r}; but an earlier"
-                f" row of {stem} has {its.path}, split {its.split!r}, group {its.group!r}"
+                f" row of {stem}, {its.where}, has {its.path}, split {its.split!r}, group"
+                f" {its.group!r}"
             )
         for text in texts:
-            entry = (text, *(_times(row, start, end, scale) if is_event else ()))
+            entry: tuple[Any, ...] = (text,)
+            if is_event:
+                entry = (text, *_times(row, start, end, scale))
+                _check_within(row, entry[1:], its, config.get("sample_duration"))
             if entry in its.labels:
                 raise TaskError(f"{row.where}: {name} has the label {text!r} already")
             its.labels.append(entry)
@@ -232,6 +287,10 @@ def read(
             raise TaskError(
                 f"{row.where}: {name} has {len(its.labels)} labels; multiclass has one a file"
             )
+    if not files:
+        raise TaskError(
+            f"{source / labels}: no rows; expected a label a row, under a header in CSV"
+        )
     split_of = _split_names({its.split for its in files.values()})
     to_label = _label_type({entry[0] for its in files.values() for entry in its.labels})
     return tuple(
@@ -244,6 +303,7 @@ def read(
             ),
             split_of[its.split],
             its.group,
+            where=its.where,
         )
         for stem, its in files.items()
     )
@@ -254,7 +314,18 @@ class _File:
     path: Path
     split: str
     group: str
+    where: str
     labels: list[Any] = field(default_factory=list)  # (text,) or (text, start, end)
+
+    @cached_property
+    def milliseconds(self) -> float:
+        """Length of the audio."""
+        try:
+            info = soundfile.info(self.path)
+        except soundfile.LibsndfileError:
+            samples, rate = read_audio(self.path)
+            return 1000 * len(samples) / rate
+        return 1000 * float(info.frames) / float(info.samplerate)
 
 
 def _rows(source: Path, labels: str, file: str, label: str) -> Iterator[Row]:
@@ -357,13 +428,27 @@ def _label_type(texts: set[str]) -> Callable[[str], Label]:
     return int if texts and all(re.fullmatch(r"0|-?[1-9]\d*", text) for text in texts) else str
 
 
+def _check_within(row: Row, times: tuple[float, float], its: _File, seconds: float | None) -> None:
+    """Refuse an event after the end of its file, unless clips are cut there anyway."""
+    begin, finish = times
+    length = its.milliseconds
+    if seconds is not None:
+        begin, finish = min(begin, 1000 * seconds), begin
+    if begin > length or finish > length + TOLERANCE_MS:
+        raise TaskError(
+            f"{row.where}: from {times[0]:g} to {times[1]:g} ms, but {its.path} has {length:g} ms;"
+            " are times in another unit (--time-unit)?"
+        )
+
+
 def _check_groups(clips: Iterable[Clip]) -> None:
-    split_of: dict[str, str] = {}
+    first: dict[str, Clip] = {}
     for clip in clips:
-        if clip.group and split_of.setdefault(clip.group, clip.split) != clip.split:
+        if clip.group and first.setdefault(clip.group, clip).split != clip.split:
+            other = first[clip.group]
             raise TaskError(
-                f"group {clip.group!r} is in {clip.split} ({clip.stem}) and in"
-                f" {split_of[clip.group]}; a group stays in one split"
+                f"{clip.where}: group {clip.group!r} is in {clip.split} ({clip.stem}), but by"
+                f" {other.where} in {other.split} ({other.stem}); a group stays in one split"
             )
 
 
