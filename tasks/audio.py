@@ -91,13 +91,16 @@ def fit(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
 
 def quantise(audio: Samples) -> Samples:
     """Round float32 samples to 16 bit (clipped) and back: what a WAV file keeps of them."""
-    return (_int16(audio) / np.float32(32768)).astype(np.float32)
+    made = _int16(audio).astype(np.float32)
+    made /= np.float32(32768)
+    return made
 
 
 def write_wav(path: Path | str, audio: Samples, rate: int) -> None:
     """Write float32 (n,) as 16-bit mono WAV; the file appears complete or not at all."""
     with wav_writer(path, rate) as write:
-        write(audio)
+        for start in range(0, len(audio), BLOCK_FRAMES):
+            write(audio[start : start + BLOCK_FRAMES])
 
 
 @contextmanager
@@ -270,12 +273,16 @@ class TaskAudio:
         pieces: dict[int, list[Samples]] = {rate: [] for rate in rates}
         with audio_blocks(path) as (found, blocks):
             _check_rate(path, found, best)
-            takers = {rate: its.append for rate, its in pieces.items()}
+            takers = {
+                rate: its.append if rate == best else _quantising(its)
+                for rate, its in pieces.items()
+            }
             _resample_each(blocks, best, takers, self.resampler)
         audio = {best: _joined(pieces.pop(best))} if best in pieces else {}
         while pieces:
             rate, its = pieces.popitem()
-            audio[rate] = quantise(_joined(its))
+            audio[rate] = _joined(its)
+            del its
             self._keep(split, filename, rate, audio[rate], best)
         return audio
 
@@ -308,6 +315,10 @@ class TaskAudio:
             shutil.rmtree(partial, ignore_errors=True)
             if not (folder / RESAMPLED_FILE).exists():  # of another thread, in the meantime
                 raise
+
+
+def _quantising(pieces: list[Samples]) -> Write:
+    return lambda audio: pieces.append(quantise(audio))
 
 
 def _resample_each(
