@@ -96,9 +96,9 @@ def quantise(audio: Samples) -> Samples:
     return made
 
 
-def write_wav(path: Path | str, audio: Samples, rate: int) -> None:
+def write_wav(path: Path | str, audio: Samples, rate: int, *, sync: bool = True) -> None:
     """Write float32 (n,) as 16-bit mono WAV; the file appears complete or not at all."""
-    with wav_writer(path, rate) as write:
+    with wav_writer(path, rate, sync=sync) as write:
         for start in range(0, len(audio), BLOCK_FRAMES):
             write(audio[start : start + BLOCK_FRAMES])
 
@@ -137,6 +137,16 @@ def wav_writer(path: Path | str, rate: int, *, sync: bool = True) -> Iterator[Wr
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file that `wav_writer` wrote has all of its bytes."""
+    with path.open("rb") as file:
+        header = file.read(WAV_HEADER_BYTES)
+    if len(header) < WAV_HEADER_BYTES:
+        return False
+    count: int = struct.unpack("<I", header[-4:])[0]
+    return path.stat().st_size == WAV_HEADER_BYTES + count
 
 
 def _wav_header(data_bytes: int, rate: int) -> bytes:
@@ -261,9 +271,13 @@ class TaskAudio:
     def _there(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Path]:
         there = {}
         for rate in rates:
-            paths = (folder / split / filename for folder in self._folders(rate))
-            if path := next(filter(Path.exists, paths), None):
-                there[rate] = path
+            for folder in self._folders(rate):
+                path = folder / split / filename
+                # Made audio is not waited for on the disk: a power failure may cut it off.
+                made = (folder / RESAMPLED_FILE).exists()
+                if path.exists() and (not made or _is_whole(path)):
+                    there[rate] = path
+                    break
         return there
 
     def _make(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Samples]:
@@ -291,7 +305,7 @@ class TaskAudio:
             try:
                 self._make_folder(folder, best)
                 (folder / split).mkdir(exist_ok=True)
-                write_wav(folder / split / filename, audio, rate)
+                write_wav(folder / split / filename, audio, rate, sync=False)
                 return
             except (OSError, soundfile.LibsndfileError):
                 continue
@@ -309,7 +323,10 @@ class TaskAudio:
         partial.mkdir()
         try:
             made = {"from": best, "resampler": description(self.resampler)}
-            (partial / RESAMPLED_FILE).write_text(json.dumps(made), encoding="utf-8")
+            with (partial / RESAMPLED_FILE).open("w", encoding="utf-8") as mark:
+                mark.write(json.dumps(made))
+                mark.flush()
+                os.fsync(mark.fileno())
             partial.rename(folder)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)

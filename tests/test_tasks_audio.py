@@ -293,6 +293,17 @@ def test_what_resampled_is_told_and_not_confused(tmp_path: Path) -> None:
         TaskAudio(task, None, "sox")
 
 
+@pytest.mark.parametrize("size", [0, 40, 600])
+def test_made_audio_that_lost_its_end_is_made_again(tmp_path: Path, size: int) -> None:
+    task = read_task(make_task(tmp_path))
+    whole = audio_at_rate(task, "train", "a.wav", 16000)
+    path = task.audio_path("train", "a.wav", 16000)
+    path.write_bytes(path.read_bytes()[:size])
+    assert not TaskAudio(task).is_there("train", "a.wav", [16000])
+    assert np.array_equal(audio_at_rate(task, "train", "a.wav", 16000), whole)
+    assert np.array_equal(read_audio(path)[0], whole)
+
+
 def test_what_is_cut_off_is_not_read(tmp_path: Path) -> None:
     audio = _noise(3 * audio_module.BLOCK_FRAMES)
     audio[-1] = np.nan
