@@ -58,17 +58,24 @@ def stated_length(url: str) -> int | None:
     OSError, HTTPException
         As `fetch`.
     """
-    request = urllib.request.Request(url, headers=_AGENT, method="HEAD")
-    for tries_left in reversed(range(_RETRIES + 1)):
+    stalls = 0
+    method = "HEAD"
+    while True:
+        request = urllib.request.Request(url, headers=_AGENT, method=method)
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
                 length = response.headers.get("Content-Length")
                 return int(length) if length is not None else None
         except (OSError, HTTPException) as error:
-            if _is_final(error) or not tries_left:
+            if _is_final(error):
+                if method == "GET":
+                    raise
+                method = "GET"  # some servers refuse to be asked without sending; it is not read
+                continue
+            stalls += 1
+            if stalls > _RETRIES:
                 raise
-        time.sleep(_PAUSE_S)
-    raise AssertionError("the last try returns or raises")
+        time.sleep(stalls * _PAUSE_S)
 
 
 def _is_final(error: Exception) -> bool:

@@ -98,7 +98,8 @@ PAPER_ENTRIES = (
         licence="CC BY 4.0 (clips by the Creative Commons licences of FMA)",
         citation="E. Humphrey, S. Durand, B. McFee: OpenMIC-2018: an open data-set for multiple"
         " instrument recognition, ISMIR 2018",
-        note="official split; valid is drawn from its train by artist, as no paper tells its own",
+        note="official split; valid is drawn from its train by artist, as no paper tells its own;"
+        " scores are over the clips where a label is known, the loss over the labels that are",
     ),
     TaskEntry(
         domain="music",

@@ -31,6 +31,7 @@ class ArchiveServer(http.server.ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.status: dict[str, int] = {}
         self.ranges = True
+        self.heads = True
         self.cuts: list[int] = []  # bytes after which each of the next answers breaks off
         self.slow = 0.0  # seconds between blocks of 16 KiB
         self.asked: list[tuple[str, int | None]] = []  # of each GET: file, first byte wanted
@@ -44,7 +45,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: ArchiveServer
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        if self.server.heads:
+            self._answer(with_body=False)
+        else:
+            self.send_error(405)
 
     def do_GET(self) -> None:
         self._answer(with_body=True)

@@ -138,6 +138,15 @@ def test_a_server_without_ranges_starts_over(server: ArchiveServer, tmp_path: Pa
     assert read_task(tmp_path / ESC50)
 
 
+def test_a_server_that_tells_no_length_alone(server: ArchiveServer, tmp_path: Path) -> None:
+    server.heads = False
+    _get(server, tmp_path)
+    assert read_task(tmp_path / ESC50)
+    del server.files[_name(DCASE)]
+    with pytest.raises(TaskError, match="answers 404 Not Found, expected the archive"):
+        _get(server, tmp_path, "dcase2016_task2")
+
+
 def test_an_interrupted_call_is_continued_by_the_next(
     server: ArchiveServer, tmp_path: Path
 ) -> None:
