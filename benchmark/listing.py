@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.columns import aligned
 from benchmark.errors import UserError
 from benchmark.models import OUR_PACKAGE, near_modules, our_modules
 from hear_plugins.cards import CARDS
@@ -129,12 +129,3 @@ def _is_ready(name: str) -> bool:
 def _checkpoints(name: str) -> list[Checkpoint]:
     """Published weights of a model, the default ones first."""
     return [checkpoint for checkpoint in CHECKPOINTS if checkpoint.module == name]
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of one length as lines with aligned columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.listing import aligned
+from benchmark.columns import aligned
 from tasks.entries import ENTRIES, TaskEntry, find_entry
 from tasks.folder import TaskError, TaskFolder, find_tasks, near_names, read_task
 from tasks.get import RATE, Archive
