@@ -358,11 +358,15 @@ class _Work:
                 2 * archive.entry.files[archive.mode] + 1000,
                 lambda count: self._advance(archive, size + count),
             )
-            task = read_task(folder)
+            try:
+                task = read_task(folder)
+            except TaskError as error:
+                fault = str(error).replace(str(folder), archive.folder)
+                raise UnpackError(f"{path}: holds no whole task: {fault}") from None
             if task.name != archive.entry.name or archive.rate not in task.rates():
-                raise TaskError(
+                raise UnpackError(
                     f"{path}: holds {task.name} at {task.rates()} Hz, expected"
-                    f" {archive.entry.name} at {archive.rate} Hz; delete it and get it again"
+                    f" {archive.entry.name} at {archive.rate} Hz"
                 )
             # Only now: what was no task must not become the measure of what comes later.
             self._record(archive)

@@ -211,6 +211,38 @@ def test_what_is_no_archive_is_not_kept(
     assert _left(tmp_path) == set()
 
 
+def _without_a_clip(folder: Path) -> None:
+    (folder / "48000" / "fold01" / "fold01_0.wav").unlink()
+
+
+def _of_another_rate(folder: Path) -> None:
+    (folder / "48000").rename(folder / "16000")
+
+
+def _of_another_task(folder: Path) -> None:
+    path = folder / "task_metadata.json"
+    path.write_text(path.read_text().replace('"esc50"', '"esc51"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_without_a_clip, f"holds no whole task: {ESC50}/48000/fold01/fold01_0.wav: audio is mis"),
+        (_of_another_rate, r"holds esc50 at \(16000,\) Hz, expected esc50 at 48000 Hz"),
+        (_of_another_task, "holds esc51 at"),
+    ],
+)
+def test_an_archive_of_something_else(
+    change: Callable[[Path], None], says: str, server: ArchiveServer, tmp_path: Path
+) -> None:
+    made = make_published(tmp_path / "other", "esc50")
+    change(made)
+    server.files.update([archive_of(made)])
+    with pytest.raises(TaskError, match=f"{says}.*; nothing was kept"):
+        _get(server, tmp_path / "into")
+    assert _left(tmp_path / "into") == set()
+
+
 def test_an_archive_put_there_by_hand(server: ArchiveServer, tmp_path: Path) -> None:
     path = tmp_path / ".archives" / _name(ESC50)
     path.parent.mkdir()
