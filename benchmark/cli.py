@@ -486,7 +486,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.add_argument("--markdown", action="store_true", help="as the README has them")
     tasks = command("tasks", _tasks_command, "the tasks, and which of them are on this machine")
-    tasks.add_argument("name", nargs="?", default="", metavar="TASK", help="one task in full")
+    tasks.add_argument(
+        "name",
+        nargs="?",
+        default="",
+        metavar="TASK",
+        help="one task in full; `tasks get` and `tasks verify` are commands of their own",
+    )
     _add_tasks_dir(tasks, "where to look")
     get = command("tasks get", _tasks_get, "download HEAR's published task folders")
     get.add_argument("names", nargs="*", metavar="TASK", help="esc50, speech_commands-v0.0.2-5h")
