@@ -50,7 +50,7 @@ def make_scene_embeddings(
         else:
             active = (chance.random((count, len(labels))) < 0.3).astype(np.float32)
         row_labels = _labels_of(active, labels)
-        _write_split(path, split, [active @ directions], row_labels, chance)
+        _write_split(path, split, [active], directions, row_labels, chance)
         clips = {f"{split}-{row}.wav": row_labels[row] for row in range(count)}
         (path / f"{split}.json").write_text(json.dumps(clips), encoding="utf-8")
     return path
@@ -79,7 +79,7 @@ def make_event_embeddings(
     chance, directions = _start(path, metadata, list(clips), labels, size)
     times = np.arange(int(seconds * 1000 / HOP_MS)) * HOP_MS
     for split, count in clips.items():
-        frames, frame_labels, rows, truth = [], [], [], {}
+        actives, frame_labels, rows, truth = [], [], [], {}
         for clip in range(count):
             file = f"{split}-{clip}.wav"
             starts = np.sort(chance.uniform(0, seconds * 1000 - 400, events))
@@ -94,10 +94,10 @@ def make_event_embeddings(
                 {"label": labels[label], "start": float(start), "end": float(end)}
                 for start, end, label in zip(starts, ends, chosen, strict=True)
             ]
-            frames.append(active @ directions)
+            actives.append(active)
             frame_labels += _labels_of(active, labels)
             rows += [[file, float(time)] for time in times]
-        _write_split(path, split, frames, frame_labels, chance)
+        _write_split(path, split, actives, directions, frame_labels, chance)
         timestamps = path / f"{split}.filename-timestamps.json"
         timestamps.write_text(json.dumps(rows), encoding="utf-8")
         (path / f"{split}.json").write_text(json.dumps(truth), encoding="utf-8")
@@ -127,14 +127,16 @@ def _labels_of(active: npt.NDArray[np.float32], labels: Sequence[Any]) -> list[l
 def _write_split(
     path: Path,
     split: str,
-    clean: Sequence[npt.NDArray[np.float32]],
+    actives: Sequence[npt.NDArray[np.float32]],
+    directions: npt.NDArray[np.float32],
     labels: list[Any],
     chance: np.random.Generator,
 ) -> None:
     with (path / f"{split}.embeddings.npy").open("wb") as file:
-        for part in clean:
+        for active in actives:
+            part = active @ directions  # one clip at a time: all may be more than memory holds
             (part + NOISE * chance.standard_normal(part.shape, np.float32)).tofile(file)
-    shape = [len(labels), clean[0].shape[1]]
+    shape = [len(labels), directions.shape[1]]
     (path / f"{split}.embedding-dimensions.json").write_text(json.dumps(shape), encoding="utf-8")
     with (path / f"{split}.target-labels.pkl").open("wb") as file:
         pickle.dump(labels, file)
