@@ -308,7 +308,7 @@ def test_two_processes_get_one_task_once(server: ArchiveServer, tmp_path: Path) 
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60)[0].split() for process in both]
+    said = [process.communicate(timeout=300)[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert said == [[str(tmp_path / ESC50)]] * 2
     assert len(server.asked) == 1
