@@ -237,7 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(chosen: argparse.Namespace, results: Mapping[str, Any]) -> int:
-    report = {"measured": vars(chosen), **results, "machine": describe_machine()}
+    what = "/".join(Path(chosen.what).parts[-2:])  # of a folder, the model and the task
+    measured = {**vars(chosen), "what": what}
+    report = {"measured": measured, **results, "machine": describe_machine()}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
     return 0
 
