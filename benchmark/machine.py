@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -61,6 +62,23 @@ def git_commit() -> str | None:
         return None
     changed = _git(here.parent.parent, "status", "--porcelain", "--untracked-files=no")
     return commit + ("+changes" if changed else "")
+
+
+def peak_memory() -> int:
+    """Most memory (bytes) that this process has held; 0 where the system does not tell."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    # Not asked on Linux, where the peak of the process that started this one is carried over.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def _git(directory: Path, *arguments: str) -> str | None:

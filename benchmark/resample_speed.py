@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.machine import describe_machine, git_commit, package_versions
+from benchmark.machine import describe_machine, git_commit, package_versions, peak_memory
 from tasks.audio import wav_writer, write_at_rates
 from tasks.folder import RESAMPLERS
 from tasks.parallel import in_parallel
@@ -93,7 +93,7 @@ def measure_memory(folder: Path, rate: int, to: Sequence[int]) -> dict[str, floa
 def peak(path: str, to: Sequence[int]) -> None:
     """Convert a recording and write this process's peak of memory in MiB."""
     _convert(tuple(to), None, Path(path))
-    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    sys.stdout.write(str(peak_memory() / 2**20))
 
 
 def _convert(rates: tuple[int, ...], seconds: float | None, path: Path) -> None:

@@ -18,7 +18,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from benchmark.machine import describe_machine, git_commit, package_versions
+from benchmark.machine import describe_machine, git_commit, package_versions, peak_memory
 from benchmark.models import LoadedModel, ModelSpec, call, load_model, our_modules
 from hear_plugins.networks.linear import linear
 from hear_plugins.precision import DTYPES, compile_blocks
@@ -246,13 +245,7 @@ def _spent(function: Callable[[], object], device: str) -> tuple[float, float]:
 def _peak_gb(device: str) -> float:
     if device != "cpu":
         return round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux, where getrusage counts the process that started this one too
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        kilobytes = int(lines["VmHWM"].split()[0])
-    else:
-        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(kilobytes * 1024 / 1e9, 2)
+    return round(peak_memory() / 1e9, 2)
 
 
 # --- the table ------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import UserError, one_line
+from benchmark.machine import peak_memory
 from benchmark.models import LoadedModel, ModelSpec, check_output, load_model
 
 SAMPLE_RATES = (16000, 22050, 32000, 44100, 48000)
@@ -287,12 +287,7 @@ def _peak_mb(subject: _Subject) -> float:
     """The most memory used so far: of the GPU, or of this process (0 where that is not told)."""
     if subject.loaded.device.type == "cuda":
         return torch.cuda.max_memory_allocated(subject.loaded.device) / 1e6
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / (1e6 if sys.platform == "darwin" else 1e3)
+    return peak_memory() / 1e6
 
 
 def _repeatable(subject: _Subject) -> str:
