@@ -46,7 +46,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     package_data={"results": ["published/*.csv"]},
-    entry_points={"console_scripts": ["hear-benchmark = benchmark.cli:main"]},
+    entry_points={"console_scripts": ["hear-benchmark = benchmark.cli.main:main"]},
     install_requires=[
         "torch>=2.6",  # before it, weights_only=True could be tricked (CVE-2025-32434)
         "numpy>=1.24",

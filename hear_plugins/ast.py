@@ -40,11 +40,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .frontends import KaldiFbank
-from .hear import check_audio, map_windows, pad_to, shifted_passes
+from .api.framing import check_audio, map_windows, pad_to, shifted_passes
+from .frontends.log_mel import KaldiFbank
 from .networks.vit import ViT
-from .weights import load_network, load_strict, load_tensors, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors, wrong_model
 
 WIDTH, PATCH, STEP = 768, 16, 10
 GRID = 12, 101  # of 1024 frames
@@ -208,7 +208,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     return load_wrapped(

@@ -24,11 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import ast, checkpoints
+from . import ast
 from .ast import Ast
 from .ast import get_scene_embeddings as get_scene_embeddings
 from .ast import get_timestamp_embeddings as get_timestamp_embeddings
 from .networks.layers import chosen_layers
+from .weights import catalogue as checkpoints
 
 BLOCKS = 12
 
@@ -48,7 +49,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     chosen = chosen_layers(layers, range(1, 1 + BLOCKS))  # before anything is downloaded

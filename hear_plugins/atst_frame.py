@@ -34,11 +34,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import checkpoints
-from .hear import check_audio, map_chunks, timestamps
+from .api.framing import check_audio, map_chunks, timestamps
 from .networks import atst
 from .networks.vit import ViT
-from .weights import load_network
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network
 
 
 class AtstFrame(nn.Module):
@@ -82,7 +82,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if last_blocks not in range(1, atst.BLOCKS + 1):

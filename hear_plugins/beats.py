@@ -33,11 +33,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .hear import check_audio
+from .api.framing import check_audio
 from .networks.beats import PUBLISHED, Beats, Config
 from .networks.fbank_columns import ColumnModel
-from .weights import load_configured, load_network, load_strict, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import load_configured, load_network, load_strict, wrong_model
 
 
 def load_model(
@@ -54,7 +54,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_network(

@@ -34,11 +34,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_rows, pad_to, timestamps
+from .api.framing import check_audio, map_rows, pad_to, timestamps
+from .frontends.log_mel import LogMel
 from .networks.byol_cnn import AudioNTT2020, column_budget
-from .weights import load_network, load_strict, load_tensors
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors
 
 _HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
 _SLANEY = LogMel(16000, 1024, 160, 64, 60, 7800, scale="slaney", norm="slaney")
@@ -89,7 +89,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     published = {int(c.variant[1:]): c for c in checkpoints.BYOL_A}

@@ -23,11 +23,11 @@ Differences from the original
 
 from __future__ import annotations
 
-from . import checkpoints
 from .byol_a import ByolA, load_encoder, standardisation
 from .byol_a import get_scene_embeddings as get_scene_embeddings
 from .byol_a import get_timestamp_embeddings as get_timestamp_embeddings
 from .networks.byol_cnn import AudioNTT2022
+from .weights import catalogue as checkpoints
 
 
 def load_model(
@@ -44,7 +44,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     frontend, mean, std = standardisation(mel, mean, std)

@@ -36,12 +36,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from . import checkpoints
+from .api.framing import centred_windows, check_audio, map_rows, pad_to, samples_of, timestamps
 from .byol_a import load_encoder
-from .frontends import LogMel
-from .hear import centred_windows, check_audio, map_rows, pad_to, samples_of, timestamps
+from .frontends.log_mel import LogMel
 from .networks.byol_cnn import column_budget
-from .weights import Network, load_network, load_strict, load_tensors
+from .weights import catalogue as checkpoints
+from .weights.loading import Network, load_network, load_strict, load_tensors
 
 FRONTEND = LogMel(16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800, win_length=400)
 
@@ -101,7 +101,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_encoder(model_file_path, checkpoints.BYOL_S, 2048, random_weights)

@@ -26,7 +26,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import hybrid_byol_s_cvt, opensmile
-from .concatenation import Concatenation, concatenate, scene_embeddings, timestamp_embeddings
+from .api.concatenation import Concatenation, concatenate, scene_embeddings, timestamp_embeddings
 
 
 def load_model(
@@ -48,7 +48,7 @@ def load_model(
         The package opensmile is not installed.
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     features = opensmile.load_model(

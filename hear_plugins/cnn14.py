@@ -30,12 +30,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_rows, pad_to, timestamps
+from .api.framing import check_audio, map_rows, pad_to, timestamps
+from .frontends.log_mel import LogMel
 from .networks.byol_cnn import mean_plus_maximum
 from .networks.cnn14 import CHANNELS, COLUMNS_PER_FRAME, Cnn14
-from .weights import load_network, load_strict, load_tensors, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors, wrong_model
 
 FRAME_MS = 10
 CENTRE_MS = 155.0  # of the first 32 columns
@@ -104,7 +104,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_network(

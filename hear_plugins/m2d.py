@@ -36,13 +36,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from . import checkpoints, matpac
-from .frontends import LogMel
-from .hear import pad_to, timestamps
+from . import matpac
+from .api.framing import pad_to, timestamps
+from .frontends.log_mel import LogMel
 from .matpac import FRAME_MS, WIDTH, Matpac
 from .matpac import get_scene_embeddings as get_scene_embeddings
 from .networks.vit import ViT
-from .weights import load_network, load_strict, load_tensors, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors, wrong_model
 
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney")
 _ENCODER = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")
@@ -81,7 +82,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_network(

@@ -42,13 +42,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .hear import check_audio
+from .api.framing import check_audio
 from .networks.fbank_columns import FRONTEND, ColumnModel, FbankTransformer
 from .networks.linear import linear
 from .networks.post_norm import Attention, Encoder
 from .networks.vit import cut
-from .weights import load_configured, load_network, load_strict, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import load_configured, load_network, load_strict, wrong_model
 
 PATCHES = {"patch": (16, 16), "frame": (2, FRONTEND.n_mels)}  # frames, mels
 HEADS, LAYERS = 12, 12
@@ -127,7 +127,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     network, provenance = load_network(

@@ -38,11 +38,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_chunks, pad_to, shifted_passes
+from .api.framing import check_audio, map_chunks, pad_to, shifted_passes
+from .frontends.log_mel import LogMel
 from .networks.vit import ViT
-from .weights import load_network, load_strict, load_tensors
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors
 
 WIDTH = 768
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney", padding=None)
@@ -102,7 +102,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if hop_ms not in (160, 80, 40, 20, 10):

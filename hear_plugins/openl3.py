@@ -32,10 +32,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from . import checkpoints
-from .hear import centred_windows, check_audio, map_windows, samples_of, timestamps
-from .precision import full_precision
-from .weights import load_network, load_strict, load_tensors
+from .api.framing import centred_windows, check_audio, map_windows, samples_of, timestamps
+from .api.precision import full_precision
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors
 
 N_FFT, HOP = 2048, 242
 SIZES = (6144, 512)
@@ -156,7 +156,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if embedding_size not in SIZES:

@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .hear import centred_windows, check_audio, samples_of, timestamps
+from .api.framing import centred_windows, check_audio, samples_of, timestamps
 
 FEATURES = 6373
 SCALINGS = ("none", "log")

@@ -42,11 +42,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_rows, pad_to, timestamps
+from .api.framing import check_audio, map_rows, pad_to, timestamps
+from .frontends.log_mel import LogMel
 from .networks.vit import LAYER_NORM_EPS, Block, PatchEmbed
-from .weights import load_network, load_strict, load_tensors
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network, load_strict, load_tensors
 
 WIDTH, HEADS, PATCH = 768, 12, 16
 FRONTEND = LogMel(
@@ -186,7 +186,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     if levels not in ("base", "2level", "2levelmel"):

@@ -33,12 +33,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .frontends import LogMel
-from .hear import check_audio, map_windows, pad_to, samples_of, timestamps
+from .api.framing import check_audio, map_windows, pad_to, samples_of, timestamps
+from .frontends.log_mel import LogMel
 from .networks.vggish import FRAMES, MELS, Vggish
-from .stored_arrays import load_arrays
-from .weights import file_provenance, load_network, load_strict, load_tensors, resolve
+from .weights import catalogue as checkpoints
+from .weights.loading import file_provenance, load_network, load_strict, load_tensors, resolve
+from .weights.stored_arrays import load_arrays
 
 FRONTEND = LogMel(
     16000, 512, 160, MELS, 125, 7500, win_length=400, scale="kaldi", power=1.0, floor=0.01
@@ -131,7 +131,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
 

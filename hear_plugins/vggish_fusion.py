@@ -31,15 +31,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .hear import map_windows
+from .api.framing import map_windows
 from .networks.byol_cnn import mean_plus_maximum
 from .networks.layers import chosen_layers
 from .networks.vggish import LAYER_SIZES, PARTS
 from .vggish import BATCH_VALUES, EXAMPLE_MS, Network, VggishModel, load_file
 from .vggish import get_scene_embeddings as get_scene_embeddings
 from .vggish import get_timestamp_embeddings as get_timestamp_embeddings
-from .weights import load_network
+from .weights import catalogue as checkpoints
+from .weights.loading import load_network
 
 
 class Fusion(VggishModel):
@@ -93,7 +93,7 @@ def load_model(
     ------
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     chosen_layers(layers, LAYER_SIZES)  # before anything is downloaded

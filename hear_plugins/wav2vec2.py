@@ -36,10 +36,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import checkpoints
-from .hear import check_audio, map_rows, pad_to, timestamps
+from .api.framing import check_audio, map_rows, pad_to, timestamps
 from .networks.linear import quicken
-from .weights import WeightsError, load_network, load_strict, load_tensors, resolve, wrong_model
+from .weights import catalogue as checkpoints
+from .weights.loading import (
+    WeightsError,
+    load_network,
+    load_strict,
+    load_tensors,
+    resolve,
+    wrong_model,
+)
 
 INSTALL = "pip install 'hear-plugins[wav2vec2]'"
 
@@ -169,7 +176,7 @@ def load_model(
         The package transformers is not installed.
     ValueError
         An option has a value that it cannot have.
-    hear_plugins.weights.WeightsError
+    hear_plugins.weights.loading.WeightsError
         The weights are missing, damaged, or another model's.
     """
     try:

@@ -1,1 +1,1 @@
-"""Published scores (`published/`, read by `benchmark.published`) and the measured ones."""
+"""Published scores (`published/`, read by `benchmark.records.published`) and the measured ones."""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hear_plugins.fetch import BLOCK, fetch, stated_length
+from hear_plugins.weights.download import BLOCK, fetch, stated_length
 
 from .entries import ENTRIES
 from .entry import TaskEntry

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", None)
         plugin = parameters.params.get("plugin", "") if parameters else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {plugin}"))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)} {plugin}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

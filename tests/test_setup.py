@@ -91,7 +91,7 @@ def test_commands_load_no_heavy_package(command: list[str]) -> None:
     heavy = ["tensorflow", "heareval", "hearvalidator", "pytorch_lightning", "sed_eval", "librosa"]
     code = f"""
 import sys
-from benchmark.cli import main
+from benchmark.cli.main import main
 try:
     main({command!r})
 finally:

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..frontends import LogMel
-from ..hear import map_chunks, pad_to
-from ..weights import load_strict, load_tensors
+from ..api.framing import map_chunks, pad_to
+from ..frontends.log_mel import LogMel
+from ..weights.loading import load_strict, load_tensors
 from .vit import ViT
 
 FRONTEND = LogMel(16000, 1024, 160, 64, 60, 7800, floor=1e-10, decibels=True)

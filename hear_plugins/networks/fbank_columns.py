@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..frontends import KaldiFbank
-from ..hear import encode_in_parts, pad_to, shifted_passes
+from ..api.framing import encode_in_parts, pad_to, shifted_passes
+from ..frontends.log_mel import KaldiFbank
 
 FRONTEND = KaldiFbank()
 FRAME_MS = 1000 * FRONTEND.hop // FRONTEND.sample_rate

@@ -1,0 +1,131 @@
+"""Lists for the terminal and the README: the models, and which of them are on this machine."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.models.hear_module import OUR_PACKAGE, near_modules, our_modules
+from benchmark.reports.alignment import aligned
+from hear_plugins.api.cards import CARDS
+from hear_plugins.weights.catalogue import CHECKPOINTS, Checkpoint
+from hear_plugins.weights.loading import cache_dir
+
+
+def models_table() -> str:
+    """The models of this package, one line each, and whether what they need is on this machine."""
+    header = ("module", "paper", "Hz", "scene", "timestamps", "parameters", "weights", "here")
+    rows: list[tuple[str, ...]] = [header]
+    for module in our_modules():
+        name = module.rpartition(".")[2]
+        weights = _weights(name).rpartition("; ")[2].partition(" (")[0]
+        rows.append((module, *_facts(name), weights, "yes" if _is_ready(name) else "-"))
+    return (
+        f"{aligned(rows)}\n\nweights: their licence. here: in {cache_dir()}, or as a package;"
+        " what is not is downloaded\nwhen first used, where its publisher lets it."
+        " `hear-benchmark models NAME` tells all about one."
+    )
+
+
+def models_markdown() -> str:
+    """The models as the Markdown table of the README."""
+    rows = [
+        "| module | model | paper | Hz | scene | timestamps | parameters | weights |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for module in our_modules():
+        name = module.rpartition(".")[2]
+        cells = (f"`{module}`", _summary(module), *_facts(name), _weights(name))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def model_details(name: str) -> str:
+    """One model in full: its card, and every file of weights that is published for it.
+
+    Parameters
+    ----------
+    name
+        With or without the package.
+
+    Raises
+    ------
+    UserError
+        No model of this package has this name.
+    """
+    module = f"{OUR_PACKAGE}.{name.rpartition('.')[2]}"
+    if module not in our_modules():
+        raise UserError(f"no model {name!r}{near_modules(name)}")
+    name = module.rpartition(".")[2]
+    header = ("paper", "sample rate (Hz)", "scene", "timestamps", "parameters")
+    blocks = [module, _docstring(module), aligned(list(zip(header, _facts(name), strict=True)))]
+    blocks += [aligned(_checkpoint_fields(checkpoint)) for checkpoint in _checkpoints(name)]
+    return "\n\n".join(blocks)
+
+
+def ready_modules() -> list[str]:
+    """Import paths of the models whose package or default weights are on this machine."""
+    return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
+
+
+def _docstring(module: str) -> str:
+    """A module's docstring, read without importing what it needs."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+
+
+def _summary(module: str) -> str:
+    return _docstring(module).partition("\n")[0].rstrip(".")
+
+
+def _facts(name: str) -> tuple[str, ...]:
+    card = CARDS[name]
+    sizes = (card.sample_rate, card.scene_size, card.timestamp_size)
+    return (card.paper, *map(str, sizes), _counted(card.parameters))
+
+
+def _counted(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M" if parameters else "none"
+
+
+def _weights(name: str) -> str:
+    """Default file of weights, its size where it is known, and its licence."""
+    published = _checkpoints(name)
+    if not published:
+        package = CARDS[name].package
+        return f"in the package {package}" if package else "none needed"
+    size = f", {published[0].size / 1e6:.0f} MB" if published[0].size else ""
+    return f"{published[0].file}{size}; {published[0].licence}"
+
+
+def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    path = cache_dir() / checkpoint.file
+    fields = {
+        "weights": checkpoint.file,
+        "variant": checkpoint.variant,
+        "by hand from" if checkpoint.by_hand else "url": checkpoint.url,
+        "member": checkpoint.member,
+        "bytes": "" if checkpoint.size is None else f"{checkpoint.size:,}",
+        "sha256": checkpoint.sha256 or "",
+        "git blob": checkpoint.git_blob or "",
+        "licence": checkpoint.licence,
+        "source": checkpoint.source,
+        "note": checkpoint.note,
+        "here": str(path) if path.is_file() else f"no; it belongs at {path}",
+    }
+    return [(key, value) for key, value in fields.items() if value]
+
+
+def _is_ready(name: str) -> bool:
+    package, published = CARDS[name].package, _checkpoints(name)
+    if package and importlib.util.find_spec(package) is None:
+        return False
+    return not published or (cache_dir() / published[0].file).is_file()
+
+
+def _checkpoints(name: str) -> list[Checkpoint]:
+    """Published weights of a model, the default ones first."""
+    return [checkpoint for checkpoint in CHECKPOINTS if checkpoint.module == name]

@@ -1,0 +1,1 @@
+"""Audio to embeddings on disk, and from disk to tensors."""

@@ -1,0 +1,1 @@
+"""HEAR modules: loaded, identified and checked."""

@@ -1,0 +1,222 @@
+"""Training of one head, step by step as Lightning does it for hear-eval-kit.
+
+Source: hear-eval-kit 2021.1.3, `heareval/predictions/task_predictions.py`, task_predictions_train,
+with pytorch-lightning 1.9.5's loop, EarlyStopping and ModelCheckpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.embeddings.dataset import Rows
+from benchmark.errors import UserError
+from benchmark.probes.mlp import Head
+from benchmark.protocols.hear.grid import Conf
+
+BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
+
+# Called with a head that is being validated; returns its score and what else belongs to the epoch.
+Validate = Callable[[Head], tuple[float, Any]]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch that a training run is judged by.
+
+    Attributes
+    ----------
+    score
+        Validation score as Lightning logs it (`as_logged`); an infinity for NaN.
+    epoch
+        Counted from 0.
+    extra
+        What `Validate` returned beside the score.
+    state
+        The head's parameters and statistics at the end of that epoch.
+    """
+
+    score: float
+    epoch: int
+    extra: Any
+    state: dict[str, Tensor]
+
+
+class Watch:
+    """Judges a head now and then, keeps its best state and says when it is time to stop.
+
+    Lightning's ModelCheckpoint and EarlyStopping in one.
+
+    Parameters
+    ----------
+    conf
+        max_epochs, check_val_every_n_epoch and patience, which is counted in checks.
+    validate, maximize
+        Judge of an epoch, and whether more is better.
+
+    Attributes
+    ----------
+    best
+        The first of the best epochs so far.
+    """
+
+    def __init__(self, conf: Conf, validate: Validate, maximize: bool) -> None:
+        self.every, self.epochs = conf["check_val_every_n_epoch"], conf["max_epochs"]
+        if self.every > self.epochs:
+            raise UserError(f"validation at every {self.every} of {self.epochs} epochs is never")
+        self.patience = conf["patience"]
+        self.validate = validate
+        self.maximize = maximize
+        self.best: Best | None = None
+        self.waited = 0
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the head is judged after this epoch."""
+        return (epoch + 1) % self.every == 0
+
+    def goes_on(self, epoch: int, head: Head) -> bool:
+        """Judge a head after an epoch; False if there is nothing more to expect of it."""
+        head.eval()
+        with torch.inference_mode():
+            score, extra = self.validate(head)
+        if self.best is None or (
+            score > self.best.score if self.maximize else score < self.best.score
+        ):
+            # A first score that is not a number counts as the worst (ModelCheckpoint).
+            worst = -math.inf if self.maximize else math.inf
+            state = {name: value.clone() for name, value in head.state_dict().items()}
+            self.best = Best(worst if math.isnan(score) else score, epoch, extra, state)
+            self.waited = 0
+        else:
+            self.waited += 1
+        # EarlyStopping stops at NaN and infinities at once (check_finite).
+        return math.isfinite(score) and self.waited < self.patience
+
+
+class Adam:
+    """torch.optim.Adam with its defaults and its roundings.
+
+    torch's own imports a compiler when it is first made, which takes longer than a small task.
+
+    Parameters
+    ----------
+    parameters
+        What is optimised, from the gradients that `backward` left.
+    lr
+        Learning rate.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        self.lr = lr
+        self.steps = 0
+        self.state = [
+            (value, torch.zeros_like(value), torch.zeros_like(value), torch.empty_like(value))
+            for value in parameters
+        ]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter and forget its gradient."""
+        self.steps += 1
+        step_size = self.lr / (1 - BETA_1**self.steps)
+        correction = (1 - BETA_2**self.steps) ** 0.5
+        for value, mean, square, scale in self.state:
+            gradient = value.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - BETA_1)
+            square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            torch.sqrt(square, out=scale).div_(correction).add_(ADAM_EPSILON)
+            value.addcdiv_(mean, scale, value=-step_size)
+            value.grad = None
+
+
+def train(
+    head: Head,
+    rows: Rows,
+    conf: Conf,
+    validate: Validate,
+    maximize: bool,
+    generator: torch.Generator,
+    *,
+    shuffle: bool = False,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
+) -> Best:
+    """Train until the validation score has not improved for a while.
+
+    Parameters
+    ----------
+    head
+        Trained in place.
+    rows
+        Training data.
+    conf
+        Point of the grid.
+    validate, maximize
+        Judge of an epoch, and whether more is better.
+    generator
+        The random stream; it also orders shuffled rows.
+    shuffle
+        Draw a new order of rows for each epoch. The kit does not.
+    on_epoch
+        Called before each epoch with its number.
+
+    Raises
+    ------
+    UserError
+        If no epoch is ever validated, or the last batch has one row and the head batch norm.
+    """
+    watch = Watch(conf, validate, maximize)
+    check_last_batch(rows, conf)
+    optimizer = Adam(head.parameters(), conf["lr"])
+    for epoch in range(conf["max_epochs"]):
+        on_epoch(epoch)
+        head.train()
+        _skip_loader_seed(generator)
+        order = torch.randperm(rows.count, generator=generator) if shuffle else None
+        for x, wanted in rows.batches(conf["batch_size"], order):
+            head.loss(head(x), wanted).backward()
+            optimizer.step()
+        if watch.is_due(epoch):
+            _skip_loader_seed(generator)
+            if not watch.goes_on(epoch, head):
+                break
+    assert watch.best is not None
+    return watch.best
+
+
+def check_last_batch(rows: Rows, conf: Conf) -> None:
+    """Raise `UserError` if batch norm would have to take the variance of one row."""
+    if conf["hidden_layers"] and rows.count % conf["batch_size"] == 1:
+        raise UserError(
+            f"{rows.count} training rows leave a last batch of one, of which batch norm cannot take"
+            " a variance; hear-eval-kit fails too: change the number of training rows"
+        )
+
+
+def predict(head: Head, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Logits and probabilities (rows, labels) of a head in evaluation mode.
+
+    Batch by batch as the kit: where a tensor is cut decides which elements a vectorised
+    function leaves to its scalar tail, which rounds differently.
+    """
+    with torch.inference_mode():
+        logits = [head(x) for x, _ in rows.batches(batch_size)]
+        return torch.cat(logits), torch.cat([head.probabilities(part) for part in logits])
+
+
+def as_logged(value: float) -> float:
+    """The value as Lightning's logger keeps it: a tensor made of it.
+
+    So Python's floats become float32, but NumPy's float64, which only d' is, stay what they are.
+    """
+    return float(torch.tensor(value).item())
+
+
+def _skip_loader_seed(generator: torch.Generator) -> None:
+    # Each pass over a DataLoader draws a seed for workers that the kit does not have.
+    torch.empty((), dtype=torch.int64).random_(generator=generator)

@@ -1,0 +1,1 @@
+"""What an evaluation is: options, fits and summary of each protocol."""

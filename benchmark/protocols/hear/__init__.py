@@ -1,0 +1,1 @@
+"""The HEAR protocol: its options and grid, our engine and hear-eval-kit itself."""

@@ -1,0 +1,289 @@
+"""The HEAR protocol in plain torch, with hear-eval-kit's numbers.
+
+On the CPU, for the same embeddings, options and threads, every number of
+``test.predicted-scores.json`` but times is the same float as hear-eval-kit 2021.1.3 writes (with
+pytorch-lightning 1.9.5 and torchinfo 1.8.0 on the same torch, scikit-learn and processor type).
+Places in the kit are named where its habits decide a number.
+
+One random stream runs through a whole evaluation: how long one training lasts decides how the next
+one begins. So trainings cannot be swapped or run side by side; but each that is finished is kept
+with the state of the stream after it, and an evaluation that was killed goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_task
+from benchmark.embeddings.store import disk_errors
+from benchmark.probes.batched_training import train_together
+from benchmark.probes.mlp import draw_head
+from benchmark.probes.training import train
+from benchmark.protocols.hear.evaluator import Judge
+from benchmark.protocols.hear.grid import Conf, grid_points
+from benchmark.protocols.hear.options import SCORES_FILE, SEED, Fold, HearOptions, folds
+from benchmark.protocols.hear.runs import KeptRuns, Run, set_stream, stream_text, write_file
+
+OnProgress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Ways that are not the kit's; as it is made by default, it is the kit's.
+
+    Attributes
+    ----------
+    seed
+        Of weights, dropout and order.
+    shuffle
+        Shuffle the training rows in every epoch, which the kit means to do and does not.
+    device
+        Where heads are trained. Others than "cpu" give other last digits.
+    parallel_grid
+        Train all points of the grid at once and then all folds, each as it would be trained alone,
+        but with draws of its own: other numbers than the kit's, as another seed would give.
+    """
+
+    seed: int = SEED
+    shuffle: bool = False
+    device: str = "cpu"
+    parallel_grid: bool = False
+
+
+def evaluate_native(
+    embeddings: Path,
+    work: Path,
+    options: HearOptions,
+    on_progress: OnProgress,
+    variant: Variant | None = None,
+) -> dict[str, Any]:
+    """Scores of one folder of embeddings.
+
+    Parameters
+    ----------
+    embeddings
+        Folder of complete embeddings (`benchmark.embeddings.store`); nothing is written there.
+    work
+        Folder of this evaluation. Afterwards it holds ``test.predicted-scores.json``, one JSON
+        for every finished training and for every fold ``<fold>.predictions.npz``: prediction,
+        logit, target and clip of each row; in event tasks, instead of the clip, timestamp_ms and
+        file_index into file_names, and beside it ``<fold>.events.json``, the events predicted.
+    options
+        Of the protocol.
+    on_progress
+        Called with the part of the work that is done, 0 to 1, and with what is being done.
+    variant
+        Where the kit's ways are left; None for the kit's numbers.
+
+    Returns
+    -------
+    dict
+        In the layout of hear-eval-kit's ``test.predicted-scores.json``; scores may be NaN.
+
+    Raises
+    ------
+    UserError
+        If the embeddings are not complete or the task cannot be evaluated.
+    """
+    variant = variant or Variant()
+    work.mkdir(parents=True, exist_ok=True)
+    with disk_errors(work), _threads(options.threads):
+        task = read_embedded_task(embeddings)
+        settings = {
+            "options": options.that_change_scores(),
+            "variant": asdict(variant),
+            "torch": torch.__version__,
+            "embeddings": task.fingerprint(),
+        }
+        evaluation = _Evaluation(task, KeptRuns(work, settings), options, variant, on_progress)
+        scores = evaluation.scores()
+        write_file(work / SCORES_FILE, json.dumps(scores, indent=4).encode())
+    return scores
+
+
+class _Job(NamedTuple):
+    """A training: the name of its run, its data and the point of the grid."""
+
+    name: str
+    fold: Fold
+    conf: Conf
+
+
+class _Evaluation:
+    def __init__(
+        self,
+        task: EmbeddedTask,
+        kept: KeptRuns,
+        options: HearOptions,
+        variant: Variant,
+        on_progress: OnProgress,
+    ) -> None:
+        self.task = task
+        self.kept = kept
+        self.on_progress = on_progress
+        self.in_memory = options.in_memory
+        self.judge = Judge(task)
+        self.points = grid_points(options.grid, options.grid_points, task.metadata)
+        self.variant = variant
+        self.device = torch.device(variant.device)
+        self.generator = torch.Generator().manual_seed(variant.seed)
+
+    @cached_property
+    def rows(self) -> TaskRows:
+        """Read when the first training needs them."""
+        return TaskRows(self.task, self.in_memory, self.device)
+
+    def scores(self) -> dict[str, Any]:
+        """Search on the first fold, train on the others with what was found, test on all."""
+        first, *others = folds(self.task.metadata)
+        jobs = [_Job(f"grid-{n}", first, conf) for n, conf in enumerate(self.points)]
+        n_all = len(jobs) + len(others)
+        searched = self._runs(jobs, "grid point", 0, n_all)
+        # The first of equal ones: the kit sorts, which keeps their order (sort_grid_points).
+        choose = max if self.judge.maximize else min
+        best = searched[choose(range(len(jobs)), key=lambda n: searched[n].score)]
+        for job, run in zip(jobs, searched, strict=True):
+            if run is best:
+                self.kept.rename_predictions(job.name, first.name)
+            self.kept.forget_predictions(job.name)
+        more = [_Job(fold.name, fold, best.conf) for fold in others]
+        runs = [best, *self._runs(more, "fold", len(jobs), n_all)]
+        results: dict[str, Any] = {
+            fold.name: self._test(fold, run)
+            for fold, run in zip((first, *others), runs, strict=True)
+        }
+        if others:
+            results["aggregated_scores"] = aggregate(results)
+        self.on_progress(1.0, "done")
+        return results | {
+            "hparams": dict(best.conf),
+            "postprocessing": [list(pair) for pair in best.postprocessing],
+            "score_mode": "max" if self.judge.maximize else "min",
+            "embedding_path": str(self.task.path),
+        }
+
+    def _runs(self, jobs: Sequence[_Job], kind: str, done: int, n_all: int) -> list[Run]:
+        """Trainings one after the other, or all together; those that are kept as they are."""
+        runs: list[Run] = []
+        groups = [jobs] if self.variant.parallel_grid and jobs else [[job] for job in jobs]
+        for group in groups:
+            kept = [run for job in group if (run := self.kept.read(job.name))]
+            if len(kept) < len(group):
+                what = f"{kind} {len(runs) + 1} of {len(jobs)}" if len(groups) > 1 else f"{kind}s"
+                part = (done + len(runs)) / n_all
+                kept = self._train(group, what, part, len(group) / n_all)
+            runs += kept
+            set_stream(self.generator, runs[-1].stream)
+        return runs
+
+    def _train(self, jobs: Sequence[_Job], what: str, part: float, share: float) -> list[Run]:
+        start = time.perf_counter()
+        confs = [job.conf for job in jobs]
+        epochs = max(conf["max_epochs"] for conf in confs)
+
+        def on_epoch(epoch: int) -> None:
+            self.on_progress(part + share * epoch / epochs, f"{what}, epoch {epoch}")
+
+        shape = self.task.size, len(self.task.labels), self.task.multiclass
+        heads = [
+            draw_head(*shape, conf, self.generator, self.device, self.task.partial)
+            for conf in confs
+        ]
+        rows = {job.fold: self.rows.of(*job.fold.train) for job in jobs}
+        judges = [
+            self.judge.validation(self.rows, job.fold, job.conf["batch_size"]) for job in jobs
+        ]
+        data = [rows[job.fold] for job in jobs]
+        if len(jobs) == 1:
+            bests = [
+                train(
+                    heads[0],
+                    data[0],
+                    confs[0],
+                    judges[0],
+                    self.judge.maximize,
+                    self.generator,
+                    shuffle=self.variant.shuffle,
+                    on_epoch=on_epoch,
+                )
+            ]
+        else:
+            bests = train_together(
+                heads,
+                data,
+                confs,
+                judges,
+                self.judge.maximize,
+                self.generator,
+                shuffle=self.variant.shuffle,
+                on_epoch=on_epoch,
+            )
+        stream = stream_text(self.generator)
+        runs = []
+        for job, head, best in zip(jobs, heads, bests, strict=True):
+            head.load_state_dict(best.state)
+            head.eval()
+            size = job.conf["batch_size"]
+            predictions = self.judge.test_predictions(head, self.rows, job.fold, size)
+            seconds = (time.perf_counter() - start) / len(jobs)
+            runs.append(Run(job.conf, best.score, best.epoch, best.extra, seconds, stream))
+            self.kept.write(job.name, runs[-1], predictions)
+        return runs
+
+    def _test(self, fold: Fold, run: Run) -> dict[str, float]:
+        """Scores of a fold from its kept predictions; events are written beside them."""
+        predictions = self.kept.predictions(fold.name)
+        scores, events = self.judge.test_scores(fold, predictions, run.postprocessing)
+        if events is not None:
+            path = self.kept.folder / f"{fold.name}.events.json"
+            write_file(path, json.dumps(events).encode())
+        return scores | {
+            "validation_score": run.score,
+            "epoch": run.epoch,
+            "time_in_min": run.seconds / 60,
+        }
+
+
+def aggregate(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Mean and standard deviation over folds of every score, as pandas computes them.
+
+    NaN is left out (aggregate_test_results), so a score that is undefined in one fold is the mean
+    of the others.
+    """
+    aggregated = {}
+    for name in next(iter(results.values())):
+        values = np.array([result[name] for result in results.values()], np.float64)
+        known = ~np.isnan(values)
+        count = int(known.sum())
+        with np.errstate(invalid="ignore"):  # the spread of infinities is not a number
+            mean = np.where(known, values, 0.0).sum() / count if count else math.nan
+            squares = np.where(known, (mean - values) ** 2, 0.0).sum()
+        aggregated[f"{name}_mean"] = float(mean)
+        aggregated[f"{name}_std"] = math.sqrt(squares / (count - 1)) if count > 1 else math.nan
+    return aggregated
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute on so many threads.
+
+    The kit also turns deterministic algorithms on: on a CPU no operation here has another one, and
+    the switch alone imports a compiler, which takes longer than a small task.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

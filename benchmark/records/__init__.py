@@ -1,0 +1,1 @@
+"""Result records, what may be compared, and the environment they were made in."""

@@ -1,0 +1,1 @@
+"""Audio to spectrograms, batched, in torch."""

@@ -1,0 +1,1 @@
+"""Published checkpoints: catalogue, download and safe loading."""

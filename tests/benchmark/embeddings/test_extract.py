@@ -1,0 +1,360 @@
+"""Embedding tasks: what is stored, how often it is read, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tiny_hear
+import torch
+from tiny_task import FOLDS, make_task
+
+import tasks.audio
+from benchmark.embeddings import extract as embed_module
+from benchmark.embeddings import store
+from benchmark.embeddings.extract import EmbeddedTask, embed
+from benchmark.embeddings.store import final_order
+from benchmark.errors import DiskFullError, UserError
+from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
+from benchmark.progress import progress_bar
+from tasks.folder import TaskError, TaskFolder, read_task
+
+pytestmark = pytest.mark.filterwarnings("ignore:nothing the user can act on")
+KINDS = pytest.mark.parametrize("kind", ["scene", "event"])
+
+
+def tiny(**options: Any) -> LoadedModel:
+    return load_model(ModelSpec("tiny_hear", options=options))
+
+
+def rows(made: EmbeddedTask, split: str) -> np.ndarray:
+    shape = json.loads((made.path / f"{split}.embedding-dimensions.json").read_text())
+    return np.fromfile(made.path / f"{split}.embeddings.npy", np.float32).reshape(shape)
+
+
+def expected_rows(task: TaskFolder, split: str, model: LoadedModel) -> np.ndarray:
+    """Every clip embedded by itself."""
+    fresh = tiny_hear.load_model(rate=model.sample_rate, size=model.embedding_size("scene"))
+    found = []
+    for name in final_order(task)[split]:
+        audio, _ = soundfile.read(task.audio_path(split, name, model.sample_rate), dtype="float32")
+        batch = torch.from_numpy(audio[None])
+        with torch.no_grad():
+            if task.embedding_type == "scene":
+                found.append(tiny_hear.get_scene_embeddings(batch, fresh).numpy())
+            else:
+                found.append(tiny_hear.get_timestamp_embeddings(batch, fresh)[0][0].numpy())
+    return np.concatenate(found)
+
+
+def data(made: EmbeddedTask) -> dict[str, bytes]:
+    """All files but the one with dates and seconds."""
+    files = sorted(made.path.iterdir())
+    return {path.name: path.read_bytes() for path in files if path.name != "embedding.json"}
+
+
+@KINDS
+@pytest.mark.parametrize("seconds", [(0.5,), (0.5, 0.5, 0.3)])
+def test_rows_are_those_of_the_clips(
+    tmp_path: Path, kind: str, seconds: tuple[float, ...], recwarn: pytest.WarningsRecorder
+) -> None:
+    task = make_task(tmp_path, kind, seconds=seconds)
+    model = tiny()
+    [made] = embed([model], [task], tmp_path / "out")
+    assert [str(w.message) for w in recwarn] == []
+    assert made.path.parent == tmp_path / "out" / "embeddings" / model.slug
+    assert made.path.name == f"{task.path.name}-{task.hash()[:8]}"
+    for split in FOLDS:
+        np.testing.assert_allclose(
+            rows(made, split), expected_rows(task, split, model), rtol=1e-5, atol=1e-7
+        )
+    total = sum(soundfile.info(path).duration for path in (task.path / "16000").rglob("*.wav"))
+    assert made.info["audio_seconds"] == pytest.approx(total)
+    assert made.info["hop_ms"] == (50.0 if kind == "event" else None)
+
+
+def test_what_embedding_json_tells(tmp_path: Path) -> None:
+    task, model = make_task(tmp_path), tiny(size=5)
+    [made] = embed([model], [task], tmp_path / "out", batch_clips=2)
+    info = json.loads((made.path / "embedding.json").read_text())
+    assert info == made.info
+    assert info["model"] == model.slug and info["module"] == "tiny_hear"
+    assert info["options"] == {"size": 5} and info["embedding_size"] == 5
+    assert info["weights"]["weights"] == "unknown" and len(info["weights"]["state_sha256"]) == 64
+    assert info["task"] == task.path.name and info["task_hash"] == task.hash()
+    assert info["resampler"] == "none" and info["batch_clips"] == 2
+    assert {"python", "torch", "soxr"} <= info["versions"].keys() and info["machine"]["cpu"]
+    for seconds in (info["seconds"], info["cpu_seconds"]):
+        assert {"decode", "resample", "model", "write", "total"} <= seconds.keys()
+        assert 0 < seconds["model"] <= seconds["total"] and seconds["resample"] == 0
+    cpu = info["cpu_seconds"]
+    assert 0 <= info["overhead"] < 1
+    assert info["overhead"] == pytest.approx(1 - (cpu["decode"] + cpu["model"]) / cpu["total"])
+
+
+@KINDS
+def test_embeddings_of_two_resamplers_lie_side_by_side(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    models = [tiny(rate=8000), tiny()]
+    soxr = embed(models, [task], tmp_path / "out")
+    sinc = embed(models, [task], tmp_path / "out", resampler="torchaudio")
+    assert sinc[0].path == Path(f"{soxr[0].path}-torchaudio")
+    assert sinc[0].info["resampler"].startswith("torchaudio sinc")
+    assert sinc[0].info["resampler"].endswith("from 16000 Hz")
+    assert sinc[1].path == soxr[1].path, "16 kHz came with the task"
+    one, other = (
+        np.fromfile(made[0].path / "fold00.embeddings.npy", np.float32) for made in (soxr, sinc)
+    )
+    assert one.shape == other.shape and not np.array_equal(one, other)
+    audio = [task.path / name / "fold00" / "fold00_0.wav" for name in ("8000", "8000-torchaudio")]
+    assert audio[0].read_bytes() != audio[1].read_bytes()
+    assert read_task(task.path).hash() == task.hash()
+    with pytest.raises(TaskError, match=r"did you mean torchaudio\?\); expected soxr-hq or"):
+        embed(models, [task], tmp_path / "out", resampler="torchaudo")
+
+
+@KINDS
+def test_several_models_read_every_file_once(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task(tmp_path, kind)
+    reads: Counter[str] = Counter()
+    audio_blocks = tasks.audio.audio_blocks
+
+    def counted(path: Path) -> Any:
+        reads[str(path)] += 1
+        return audio_blocks(path)
+
+    monkeypatch.setattr(tasks.audio, "audio_blocks", counted)
+    models = [tiny(), tiny(size=4), tiny(rate=8000)]
+    made = embed(models, [task], tmp_path / "out")
+    assert all("/16000/" in path for path in reads)
+    assert len(reads) == sum(reads.values()) == 21  # both as 16 kHz and to make 8 kHz
+    assert [m.info["resampler"].partition(" ")[0] for m in made] == ["none", "none", "soxr"]
+    assert made[0].info["models_in_run"] == 3
+    reads.clear()
+    again = embed([tiny(rate=8000, size=4), tiny(size=6), tiny(size=7)], [task], tmp_path / "out")
+    assert set(reads.values()) == {1} and len(reads) == 42  # two rates of 21 clips, one made before
+    assert again[0].info["resampler"] == made[2].info["resampler"]
+    for each in (*made, *again):
+        for split in FOLDS:
+            np.testing.assert_allclose(
+                rows(each, split), expected_rows(task, split, each.model), rtol=1e-5, atol=1e-7
+            )
+
+
+def test_rates_are_made_outside_a_task_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task(tmp_path)
+    (task.path / "8000").touch()  # where the folder of this rate should be
+    [made] = embed([tiny(rate=8000)], [task], tmp_path / "out")
+    assert len(list((tmp_path / "out" / "audio").rglob("8000/fold0*/*.wav"))) == 21
+    assert made.info["resampler"].startswith("soxr")
+
+
+def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    [first] = embed([tiny()], [task], tmp_path / "out")
+    model = tiny()
+    [second] = embed([model], [task], tmp_path / "out")
+    assert second.info == first.info and model.model.batches == []
+    (task.path / "task_metadata.json").write_text(
+        (task.path / "task_metadata.json").read_text().replace('"v1"', '"v2"')
+    )
+    [third] = embed([model], [read_task(task.path)], tmp_path / "out")
+    assert third.path != first.path and model.model.batches
+
+
+@KINDS
+def test_interrupted_at_any_batch_it_ends_with_the_same_bits(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind, seconds=(0.5, 0.5, 0.3))
+    options = {"batch_clips": 2}
+    [whole] = embed([tiny()], [task], tmp_path / "whole", **options)
+    batches = len(whole.model.model.batches)
+    assert max(whole.model.model.batches) == 2
+    for after in range(1, batches):
+        out = tmp_path / f"after{after}"
+        model = tiny()
+        model.model.fault, model.model.after = "interrupt", after
+        with pytest.raises(KeyboardInterrupt):
+            embed([model], [task], out, **options)
+        model.model.fault, model.model.batches = "", []
+        [made] = embed([model], [task], out, **options)
+        assert data(made) == data(whole)
+        # The batches of before are not made again, and their seconds are not forgotten.
+        assert len(model.model.batches) == batches - after + 1
+        assert made.info["audio_seconds"] == pytest.approx(whole.info["audio_seconds"])
+        assert made.info["hop_ms"] == whole.info["hop_ms"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from benchmark.embeddings import store
+from benchmark.embeddings.extract import embed
+from benchmark.models import ModelSpec, load_model
+from tasks.folder import read_task
+store.SYNC_SECONDS = -1.0
+model = load_model(ModelSpec("tiny_hear"))
+model.model.fault, model.model.after = "kill", 7
+embed([model], [read_task(sys.argv[1])], Path(sys.argv[2]), batch_clips=2)
+"""
+
+
+@KINDS
+def test_killed_process_is_continued(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{tests / 'support'}{os.pathsep}{tests.parent}"}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, task.path, tmp_path / "out"], env=environment
+    )
+    assert killed.returncode == -signal.SIGKILL
+    [whole] = embed([tiny()], [task], tmp_path / "whole", batch_clips=2)
+    model = tiny()
+    [made] = embed([model], [task], tmp_path / "out", batch_clips=2)
+    assert data(made) == data(whole)
+    assert len(model.model.batches) <= len(whole.model.model.batches) - 5
+
+
+def test_batches_are_bounded_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed_module, "BATCH_SAMPLES", 3 * 8000 + 100)
+    model = tiny()
+    embed([model], [make_task(tmp_path)], tmp_path / "out")
+    assert model.model.batches == [2] + 3 * [3, 3, 1]  # the probe, then three folds of seven
+    long = tiny()
+    monkeypatch.setattr(embed_module, "BATCH_SAMPLES", 100)
+    embed([long], [make_task(tmp_path, name="long")], tmp_path / "out2")
+    assert long.model.batches == [2] + 21 * [1]
+
+
+def test_clips_of_different_lengths_are_not_mixed(tmp_path: Path) -> None:
+    model = tiny()
+    task = make_task(tmp_path, clips=9, seconds=(0.5, 0.3, 0.3))
+    embed([model], [task], tmp_path / "out")
+
+    def frames(path: Path) -> int:
+        return int(soundfile.info(path).frames)
+
+    runs = []
+    for split, files in final_order(task).items():
+        paths = [task.audio_path(split, name, 16000) for name in files]
+        runs += [len(list(same)) for _, same in groupby(paths, frames)]
+    assert model.model.batches == [2, *runs]
+
+
+@KINDS
+def test_out_of_memory_halves_the_batch(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    [whole] = embed([tiny()], [task], tmp_path / "whole")
+    model = tiny(most_clips=2)
+    [made] = embed([model], [task], tmp_path / "out")
+    assert model.model.batches == [2] + [1] * 21  # 7 clips, 3, then 1 for good
+    for split in FOLDS:
+        np.testing.assert_allclose(rows(made, split), rows(whole, split), rtol=1e-5)
+
+
+def test_a_clip_too_long_for_the_memory_is_named(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    clip = final_order(task)[FOLDS[0]][0]
+    with pytest.raises(UserError, match=f"{clip}: 0.5 s are more than tiny_hear can take"):
+        embed([tiny(fault="memory")], [task], tmp_path / "out")
+
+
+@KINDS
+@pytest.mark.parametrize("fault", ["nan", "shape", "dtype", "kind"])
+def test_wrong_output_in_the_middle_names_model_and_file(
+    tmp_path: Path, kind: str, fault: str
+) -> None:
+    task = make_task(tmp_path, kind)
+    with pytest.raises(UserError) as raised:
+        embed([tiny(fault=fault, after=3)], [task], tmp_path / "out", batch_clips=2)
+    message = str(raised.value)
+    assert "\n" not in message and "tiny_hear" in message
+    assert str(task.audio_path(FOLDS[0], final_order(task)[FOLDS[0]][4], 16000)) in message
+
+
+def test_the_clip_a_model_fails_on_is_named(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    bad = final_order(task)[FOLDS[1]][3]
+    path = task.audio_path(FOLDS[1], bad, 16000)
+    tasks.audio.write_wav(path, np.ones(8000, np.float32), 16000)
+    with pytest.raises(UserError, match=f"{bad}: tiny_hear fails on it: too loud"):
+        embed([tiny(fault="loud")], [task], tmp_path / "out")
+    with pytest.raises(UserError, match="7 clips from here, not on any of them alone: one clip"):
+        embed([tiny(fault="batches")], [task], tmp_path / "out")
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    first, second = make_task(tmp_path, name="first"), make_task(tmp_path, name="second")
+    third = make_task(tmp_path, name="third")
+    first.audio_path(FOLDS[2], final_order(first)[FOLDS[2]][1], 16000).write_bytes(b"not audio")
+    failures: list[str] = []
+    models = [tiny(fault="nan", after=5), tiny(size=4), tiny(fault="nan", after=0)]
+    made = embed(
+        models, [first, second, third], tmp_path / "out", batch_clips=3, on_failure=failures.append
+    )
+    assert [(each.model, each.task) for each in made] == [(models[1], second), (models[1], third)]
+    # The first task cannot be read; in the second the first model fails midway, then at once.
+    assert sum("tiny_hear" in line for line in failures) == 5
+    assert sum("first-v1-small/16000/fold02" in line for line in failures) == 1
+    with pytest.raises(TaskError):
+        embed([models[1]], [first], tmp_path / "out")
+
+
+def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(tmp_path)
+    write_all = store._write_all
+
+    def full(file: Any, array: np.ndarray) -> None:
+        if file.name.name.startswith(f"{FOLDS[1]}.embeddings"):
+            raise OSError(28, "No space left on device")
+        write_all(file, array)
+
+    monkeypatch.setattr(store, "_write_all", full)
+    failures: list[str] = []
+    with pytest.raises(DiskFullError, match="no space left"):
+        embed([tiny()], [task, task], tmp_path / "out", on_failure=failures.append)
+    assert failures == []
+    monkeypatch.undo()
+    model = tiny()
+    [made] = embed([model], [task], tmp_path / "out")
+    assert model.model.batches == [2, 7, 7]  # the first fold was kept
+    [whole] = embed([tiny()], [task], tmp_path / "whole")
+    assert data(made) == data(whole)
+
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(DiskFullError, match="choose another --out"):
+        embed([tiny(size=64)], [task], tmp_path / "out")
+
+
+def test_bar_shows_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def shown(screen: io.StringIO) -> str:
+        monkeypatch.setattr(sys, "stderr", screen)
+        with progress_bar("esc10", 10) as advance:
+            for _ in range(10):
+                advance(1, audio_seconds=1e6)
+        return screen.getvalue()
+
+    monkeypatch.delenv("HEAR_BENCHMARK_QUIET", raising=False)
+    assert "esc10" in shown(Terminal())
+    assert shown(io.StringIO()) == ""
+    monkeypatch.setenv("HEAR_BENCHMARK_QUIET", "1")
+    assert shown(Terminal()) == ""

@@ -1,0 +1,635 @@
+"""Tables, plots and leaderboard rows from made-up records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+from made_up_records import HEAR, byol_s, made_up, random_matpac
+
+from benchmark.errors import UserError
+from benchmark.records.comparability import DEMO_NOTE, RANDOM_NOTE, boards
+from benchmark.records.published import (
+    HEAR_TASKS,
+    LEADERBOARD,
+    SAME_MODELS,
+    SOURCES,
+    leaderboard_columns,
+    load_published,
+)
+from benchmark.records.record import Record, Spread, read_records
+from benchmark.reports.formats import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    csv_text,
+    html,
+    html_page,
+    latex,
+    markdown,
+)
+from benchmark.reports.leaderboards.hear import leaderboard_row
+from benchmark.reports.paper_tables import LAYOUTS, paper_tables
+from benchmark.reports.plots import score_plot
+from benchmark.reports.tables import make_tables, scores_csv, summary_table, terminal_table
+
+GOLDEN = Path(__file__).parents[2] / "golden_tables"
+ESC50, FSD50K = "esc50-v2.0.0-full", "fsd50k-v1.0-full"
+DCASE, MAESTRO = "dcase2016_task2-hear2021-full", "maestro-v3.0.0-5h"
+COMMANDS_5H, COMMANDS = "speech_commands-v0.0.2-5h", "speech_commands-v0.0.2-full"
+
+
+def cells(table: Table) -> dict[str, dict[str, str]]:
+    """Texts by row label and column name."""
+    return {
+        row.label: {
+            f"{column.name} {column.unit}".strip(): cell.text
+            for column, cell in zip(table.columns, row.cells, strict=True)
+        }
+        for row in table.rows
+    }
+
+
+def best(table: Table) -> set[tuple[str, str]]:
+    return {
+        (row.label, column.name)
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.best
+    }
+
+
+def summary(*records: Record) -> Table:
+    (board,) = boards(records)
+    return summary_table(board)
+
+
+def papers(*records: Record) -> dict[str, Table]:
+    return {table.name: table for board in boards(records) for table in paper_tables(board)}
+
+
+# --- golden files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tables.md", "tables.tex", "scores.csv"])
+def test_files_are_as_committed(tmp_path: Path, name: str) -> None:
+    make_tables(
+        read_records(GOLDEN / "records"), tmp_path, layouts=("summary", "details", "models")
+    )
+    assert (tmp_path / name).read_text() == (GOLDEN / name).read_text()
+
+
+def test_terminal_text_is_as_committed() -> None:
+    text = terminal_table(read_records(GOLDEN / "records"))
+    assert text == (GOLDEN / "terminal.txt").read_text()
+
+
+# --- what is compared with what -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protocol": "hear-shuffled"},
+        {"engine": "kit"},
+        {"settings": {**HEAR, "grid": "fast"}},
+        {"settings": {**HEAR, "grid_points": 2}},
+        {"settings": {**HEAR, "threads": 1}},
+        {"demo": True},
+    ],
+)
+def test_what_was_made_differently_is_never_in_one_table(changes: dict[str, Any]) -> None:
+    records = [made_up(), made_up("byol_a", **changes)]
+    tables = [summary_table(board) for board in boards(records)]
+    assert sorted([row.label for row in table.rows] for table in tables) == [["byol_a"], ["crepe"]]
+    assert len({table.title for table in tables}) == 2
+
+
+def test_columns_are_by_content_of_the_task() -> None:
+    table = summary(made_up(), made_up("byol_a", task_hash="fedcba98"))
+    assert cells(table) == {
+        "crepe": {"esc50 01234567 top1_acc": "0.550", "esc50 fedcba98 top1_acc": ""},
+        "byol_a": {"esc50 01234567 top1_acc": "", "esc50 fedcba98 top1_acc": "0.550"},
+    }
+
+
+def test_columns_of_one_task_name_tell_their_modes() -> None:
+    table = summary(made_up(folder=COMMANDS), made_up(folder=COMMANDS_5H))
+    assert [column.name for column in table.columns] == [
+        "speech_commands 5h",
+        "speech_commands full",
+        "mean",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({}, ["byol_a"]),
+        ({"options": {"hop_ms": 25}}, ["byol_a", "byol_a hop_ms=25"]),
+        ({"weights": {"weights": "file", "file": "a.pth"}}, ["byol_a", "byol_a a.pth"]),
+        ({"module": "theirs.byol_a"}, ["byol_a hear_plugins", "byol_a theirs"]),
+        ({"date": "2026-11-21T00:00:00+00:00"}, ["byol_a 0123abcd", "byol_a 99"]),
+    ],
+)
+def test_rows_are_named_by_what_differs(changes: dict[str, Any], labels: list[str]) -> None:
+    other = made_up("byol_a", model="byol_a-99" if changes else "byol_a-0123abcd", **changes)
+    assert sorted(cells(summary(made_up("byol_a"), other))) == labels
+
+
+def test_rows_of_two_resamplers_only_where_one_task_came_in_two_ways() -> None:
+    digits = made_up(folder=COMMANDS, resampler="soxr HQ from 8000 Hz")
+    table = summary(made_up(), digits, made_up(folder=FSD50K, resampler="none"))
+    assert list(cells(table)) == ["crepe"]
+    table = summary(made_up(), digits, made_up(resampler="torchaudio from 48000 Hz"))
+    assert list(cells(table)) == ["crepe soxr HQ", "crepe torchaudio"]
+
+
+def test_the_newest_record_of_a_job_counts() -> None:
+    older = made_up(scores={"top1_acc": 0.1}, date="2026-11-19T00:00:00+00:00")
+    for records in ([older, made_up()], [made_up(), older]):
+        table = summary(*records)
+        assert cells(table)["crepe"]["esc50 top1_acc"] == "0.550"
+        assert any("1 older record" in note for note in table.notes)
+
+
+def test_mean_is_over_the_tasks_that_all_models_have() -> None:
+    table = summary(
+        made_up(scores={"top1_acc": 0.5}),
+        made_up(folder=FSD50K, scores={"mAP": 0.3}),
+        made_up(folder=COMMANDS, scores={"top1_acc": 0.9}),
+        made_up("byol_a", scores={"top1_acc": 0.7}),
+        made_up("byol_a", folder=FSD50K, scores={"mAP": 0.4}),
+    )
+    assert {label: row["mean of 2"] for label, row in cells(table).items()} == {
+        "byol_a": "0.550",
+        "crepe": "0.400",
+    }
+    assert [row.label for row in table.rows] == ["byol_a", "crepe"]
+    assert any("without speech_commands" in note for note in table.notes)
+
+
+def test_no_mean_where_models_share_fewer_than_two_tasks() -> None:
+    table = summary(made_up(), made_up("byol_a", folder=FSD50K, scores={"mAP": 0.3}))
+    assert "mean" not in {column.name for column in table.columns}
+
+
+def test_scores_outside_0_to_1_are_in_no_mean() -> None:
+    table = summary(
+        made_up(scores={"top1_acc": 0.5}),
+        made_up(folder=FSD50K, scores={"mAP": 0.3}),
+        made_up(folder=COMMANDS, scores={"d_prime": 2.5}),
+    )
+    assert cells(table)["crepe"]["mean of 2"] == "0.400"
+
+
+def test_best_follows_the_direction_of_the_metric_and_what_is_printed() -> None:
+    records = [
+        made_up(scores={"segment_1s_er": 0.3}),
+        made_up("byol_a", scores={"segment_1s_er": 0.2}),
+    ]
+    assert best(summary(*records)) == {("byol_a", "esc50")}
+    assert summary(*records).columns[0].unit == "segment_1s_er ↓"
+    alike = [
+        made_up(scores={"top1_acc": 0.70004}),
+        made_up("byol_a", scores={"top1_acc": 0.70001}),
+        made_up("logmel", scores={"top1_acc": 0.2}),
+    ]
+    assert best(summary(*alike)) == {("crepe", "esc50"), ("byol_a", "esc50")}
+    assert best(summary(made_up())) == set()
+
+
+def test_runs_without_a_defined_score_are_told() -> None:
+    table = summary(made_up(scores={"top1_acc": [0.5, None, 0.7]}))
+    assert cells(table)["crepe"]["esc50 top1_acc"] == "0.600"
+    assert any("crepe, esc50: top1_acc is defined on 2 of 3 folds" in n for n in table.notes)
+    undefined = summary(made_up(scores={"top1_acc": [None, None]}), made_up("byol_a"))
+    assert cells(undefined)["crepe"]["esc50 top1_acc"] == ""
+
+
+def test_random_weights_and_demo_tasks_are_labelled_everywhere(tmp_path: Path) -> None:
+    records = [
+        random_matpac("demo_pitch-v1-small", {"pitch_acc": [0.2, 0.3]}, demo=True),
+        made_up(folder="demo_pitch-v1-small", scores={"pitch_acc": [0.8, 0.9]}, demo=True),
+    ]
+    make_tables(records, tmp_path)
+    texts = [(tmp_path / name).read_text() for name in ("tables.md", "tables.html", "tables.tex")]
+    for text in (*texts, terminal_table(records, width=1000)):
+        assert "matpac (random weights)" in text
+        assert not re.search(r"(?<!\.)matpac (?!\(random)", text.replace("\\_", "_"))
+        assert RANDOM_NOTE in text
+        assert DEMO_NOTE in text
+    assert "random (seed 7)" in (tmp_path / "scores.csv").read_text()
+
+
+# --- published values -----------------------------------------------------------------------------
+
+
+def test_published_scores_are_in_the_unit_of_the_metric() -> None:
+    values = {(p.table, p.model, p.task, p.metric): p for p in load_published()}
+    assert values["Table 5", "CREPE", "crema_d", "top1_acc"].value == pytest.approx(0.362)
+    assert values["Table 8", "CREPE", "dcase2016_task2", "segment_1s_er"].value == 0.42
+    assert values["Table 6", "CREPE", "fsd50k", "mAP"].value == pytest.approx(0.159)
+    assert values["Table II", "MATPAC (first row)", "fsd50k", "mAP"].value == pytest.approx(0.552)
+    assert values["results table", "BEATs", "openmic", "mAP mu_a"].value == pytest.approx(0.867)
+    assert values["results table", "PaSST", "esc50", "top1_acc mu_a"].text == ""
+    assert values["leaderboard", "CREPE", "esc50", "top1_acc"].value == 0.3005
+
+
+def test_published_scores_are_all_between_0_and_1_but_error_rates() -> None:
+    for entry in load_published():
+        assert entry.value is None or 0 <= entry.value <= 1, entry
+
+
+def test_published_scores_of_sources_agree_roughly() -> None:
+    """A percentage read as a fraction, or a task taken for another, would be far off."""
+    values = {(p.source, p.model, p.task, p.metric): p.value for p in load_published()}
+    both = [
+        (value, values.get((LEADERBOARD, model, task, metric)))
+        for (source, model, task, metric), value in values.items()
+        if source == "BYOL-S" and model in ("CREPE", "wav2vec2")
+    ]
+    pairs = [(a, b) for a, b in both if a is not None and b is not None]
+    assert len(pairs) > 30
+    assert all(abs(a - b) < 0.09 for a, b in pairs)
+
+
+def test_declarations_name_what_the_files_have() -> None:
+    entries = load_published()
+    assert {entry.source for entry in entries} == set(SOURCES)
+    tables = {(entry.source, entry.table) for entry in entries}
+    assert {(layout.source, layout.table) for layout in LAYOUTS} <= tables
+    for same in SAME_MODELS:
+        models = {entry.model for entry in entries if entry.source == same.source}
+        assert set(same.names) <= models
+    for source in SOURCES.values():
+        assert source.tasks <= {entry.task for entry in entries if entry.source == source.name}
+        assert source.tasks <= HEAR_TASKS.keys()
+    columns = [task.column for task in HEAR_TASKS.values()]
+    assert leaderboard_columns() == ["Model", "URL", "Submission Date", *columns]
+
+
+def test_differences_in_per_cent_and_in_fractions() -> None:
+    tables = papers(
+        byol_s(COMMANDS_5H, {"top1_acc": 0.931}),
+        byol_s(DCASE, {"event_onset_200ms_fms": 0.6412, "segment_1s_er": 0.3668}),
+    )
+    speech = cells(tables["byol-s-table-5"])
+    column = "Speech Commands (5h) top1_acc"
+    assert speech["byol_s"][column] == "93.1"
+    assert speech["published BYOL-S"][column] == "92.6"
+    assert speech["difference"][column] == "+0.5"
+    assert speech["difference"]["CREMA-D top1_acc"] == ""
+    assert speech["byol_s"]["average mean of the row"] == ""
+    events = cells(tables["byol-s-table-8"])
+    assert events["difference"]["DCASE event_onset_200ms_fms"] == "-0.009"
+    assert events["difference"]["DCASE segment_1s_er ↓"] == "+0.011"
+    board = cells(tables["hear-leaderboard-leaderboard"])
+    assert board["published Logitech AI SERAB BYOL-S"]["Speech commands 5h top1_acc"] == "0.914"
+    assert board["difference"]["Speech commands 5h top1_acc"] == "+0.017"
+    assert board["difference"]["DCASE 2016 event_onset_200ms_fms"] == "-0.001"
+
+
+def test_published_rows_stand_in_the_paper_s_sections_as_printed() -> None:
+    table = papers(byol_s(DCASE, {"event_onset_200ms_fms": 0.6, "segment_1s_er": 0.4}))
+    rows = table["byol-s-table-8"].rows
+    assert list(dict.fromkeys(row.section for row in rows)) == [
+        "HEAR baselines",
+        "Models",
+        "This benchmark",
+    ]
+    texts = [cell.text for cell in rows[0].cells]
+    assert (rows[0].label, texts) == ("CREPE", ["0.552", "0.420", "0.3910", "0.15", "0.472"])
+    bold = [cell.best for row in rows if row.label == "BYOL-S/CvT" for cell in row.cells]
+    assert bold == [True] * 5
+
+
+def test_averages_of_a_paper_s_table_need_all_that_it_averages() -> None:
+    environment = [
+        byol_s(ESC50, {"top1_acc": [0.8, 0.9]}),
+        byol_s(FSD50K, {"mAP": 0.5}),
+        byol_s("gunshot_triangulation-v1.0-full", {"top1_acc": 1.0}),
+    ]
+    table = cells(papers(*environment)["byol-s-table-6"])
+    # Table 6 averages without Beehive.
+    assert table["byol_s"]["average mean of the row"] == "78.3"
+    assert table["byol_s"]["Beehive states top1_acc"] == ""
+    assert table["difference"]["average mean of the row"] == "+2.2"
+    table = cells(papers(*environment[:2])["byol-s-table-6"])
+    assert table["byol_s"]["average mean of the row"] == ""
+
+
+def test_averages_of_published_rows_follow_from_their_values() -> None:
+    """Guards the columns that a layout averages; the paper itself misprints five rows."""
+    wrong = set()
+    for layout in LAYOUTS:
+        rows: dict[tuple[str, str], dict[tuple[str, str], float | None]] = {}
+        for e in load_published():
+            if (e.source, e.table) == (layout.source, layout.table):
+                rows.setdefault((e.section, e.model), {})[e.task, e.metric] = e.value
+        for (_, model), row in rows.items():
+            averages = [value for (task, _), value in row.items() if task == "average"]
+            values = [
+                value
+                for key, value in row.items()
+                if key[0] != "average" and key not in layout.not_averaged
+            ]
+            if averages and None not in (*values, *averages):
+                difference = fmean(value or 0.0 for value in values) - (averages[0] or 0.0)
+                if abs(difference) > 0.0011:
+                    wrong.add((layout.table, model))
+    assert wrong == {
+        ("Table 5", "BYOL-S window 0.5 s"),
+        ("Table 5", "BYOL-S window 0.95 s"),
+        ("Table 5", "BYOL-S window 1.425 s"),
+        ("Table 6", "Hybrid BYOL-S/CvT"),
+        ("Table 7", "BYOL-A"),
+    }
+
+
+def test_matpac_table_prints_intervals() -> None:
+    weights = {"weights": "file", "file": "matpac_10_2048.pt", "url": "https://x.y"}
+    scores = {"top1_acc": [0.93, 0.94, 0.935]}
+    record = made_up("matpac", ESC50, scores, protocol="linear", weights=weights)
+    table = papers(record)["matpac-table-ii"]
+    assert cells(table)["matpac"]["ESC-50 top1_acc"] == "93.5 ± 1.2"
+    assert cells(table)["PaSST"]["ESC-50 top1_acc"] == "97.0 ± 0.1"
+    assert cells(table)["difference"]["ESC-50 top1_acc"] == "+0.0"
+    assert any("cannot be read" in note for note in table.notes)
+
+
+def test_beehive_is_the_mean_of_its_two_folds() -> None:
+    halves = [
+        byol_s(f"beehive_states_fold{i}-v2-full", {"aucroc": 0.5 + i / 10, "top1_acc": 0.5})
+        for i in range(2)
+    ]
+    board = cells(papers(*halves)["hear-leaderboard-leaderboard"])
+    assert board["byol_s"]["Beehive aucroc"] == "0.550"
+    assert papers(halves[0]) == {}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        byol_s(ESC50, {"top1_acc": 0.8}, settings={**HEAR, "grid": "fast"}),
+        byol_s(ESC50, {"top1_acc": 0.8}, settings={**HEAR, "grid_points": 4}),
+        byol_s(ESC50, {"top1_acc": 0.8}, protocol="hear-shuffled"),
+        byol_s(ESC50, {"top1_acc": 0.8}, demo=True),
+        byol_s("esc50-v2.0.0-small", {"top1_acc": 0.8}),
+        byol_s(ESC50, {"pitch_acc": 0.8}),
+        random_matpac(ESC50, {"top1_acc": 0.8}),
+    ],
+)
+def test_what_is_not_comparable_is_in_no_published_table(record: Record) -> None:
+    assert papers(record) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"options": {"hop_ms": 25}},
+        {"weights": {"weights": "file", "file": "mine.pth", "url": "https://x.y"}},
+        {"weights": {"weights": "file", "file": "default2048.pth"}},
+        {"module": "theirs.byol_s"},
+    ],
+)
+def test_another_model_has_no_published_value(changes: dict[str, Any]) -> None:
+    table = papers(byol_s(ESC50, {"top1_acc": 0.8}, **changes))["byol-s-table-6"]
+    labels = [row.label for row in table.rows if row.section == "This benchmark"]
+    assert labels == ["byol_s"]
+
+
+def test_options_that_follow_the_original_keep_the_published_value() -> None:
+    record = byol_s(ESC50, {"top1_acc": 0.8}, options={"upstream_quirks": True})
+    assert "published BYOL-S" in cells(papers(record)["byol-s-table-6"])
+
+
+def test_random_weights_are_left_out_of_published_tables() -> None:
+    scores = {"top1_acc": 0.8}
+    table = papers(byol_s(ESC50, scores), random_matpac(ESC50, scores))["byol-s-table-6"]
+    assert not any("matpac" in row.label for row in table.rows)
+    assert "Models with random weights are left out." in table.notes
+
+
+# --- the leaderboard ------------------------------------------------------------------------------
+
+
+def leaderboard_lines() -> list[str]:
+    path = Path(__file__).parents[3] / "results" / "published" / "hear2021_leaderboard.csv"
+    return path.read_text().split("\n")
+
+
+@pytest.mark.parametrize("line", leaderboard_lines()[1:], ids=lambda line: line.split(",")[0])
+def test_leaderboard_row_is_that_of_the_site_byte_for_byte(line: str) -> None:
+    name, url, date, *values = line.split(",")
+    records = [
+        made_up(folder=folder, scores={task.metric: float(value)})
+        for task, value in zip(HEAR_TASKS.values(), values, strict=True)
+        if value
+        for folder in task.folders
+    ]
+    row = leaderboard_row(records, name, url, "2021-12-01")
+    assert row == line.replace(date, "2021-12-01")
+
+
+def test_leaderboard_row_takes_only_what_belongs_there() -> None:
+    right = made_up()
+    row = leaderboard_row([right, made_up(demo=True)], "Me", "https://x.y", "2026-11-20")
+    assert row.split(",")[:3] == ["Me", "https://x.y", "2026-11-20"]
+    assert row.split(",")[7] == "0.55"
+    assert len(row.split(",")) == 22
+    assert "\n" not in row
+
+
+@pytest.mark.parametrize(
+    ("records", "arguments", "message"),
+    [
+        ([made_up()], ("a, b", "u", "2026-11-20"), "without commas"),
+        ([made_up()], ("a\n", "u", "2026-11-20"), "without commas"),
+        ([made_up()], ("a", "", "2026-11-20"), "without commas"),
+        ([made_up()], ("a", "u", "20.11.2026"), "written like 2026-11-20"),
+        ([made_up(demo=True)], ("a", "u", "2026-11-20"), "no record of a HEAR task"),
+        ([random_matpac(ESC50, {"top1_acc": 1})], ("a", "u", "2026-11-20"), "published weights"),
+        ([made_up(settings={})], ("a", "u", "2026-11-20"), "8 grid points"),
+        ([made_up(), made_up("logmel")], ("a", "u", "2026-11-20"), "one model evaluated in one"),
+        ([made_up(), made_up(engine="kit")], ("a", "u", "2026-11-20"), "one model evaluated in"),
+    ],
+)
+def test_leaderboard_row_refuses(
+    records: list[Record], arguments: tuple[str, str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        leaderboard_row(records, *arguments)
+    assert "\n" not in str(error.value)
+
+
+# --- formats --------------------------------------------------------------------------------------
+
+EVIL = "a&b <c> 50% $x_1$ {#} ~^ \\ | *d*"
+
+
+def evil_table() -> Table:
+    return Table(
+        "evil",
+        f"title {EVIL}",
+        "Model",
+        (Column(EVIL, "er ↓", "group & co"), Column("b", "u")),
+        (
+            Row(EVIL, (Cell(EVIL, best=True, shade=0.5), Cell()), "section <s>"),
+            Row("plain", (Cell("0.5 ± 0.1"), Cell("0.6")), "section <s>"),
+        ),
+        (f"note {EVIL}",),
+    )
+
+
+def test_markdown_escapes_and_marks() -> None:
+    text = markdown(evil_table())
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4}
+    assert r"**a&b \<c\> 50% $x_1$ {#} ~^ \\ \| \*d\***" in text
+    assert "| plain | 0.5 ± 0.1 | 0.6 |" in text
+
+
+def test_latex_escapes_and_is_balanced() -> None:
+    text = latex(evil_table())
+    bare = re.sub(r"\\[\\&%$#_{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert not set("%#~^|<>_") & set(bare)
+    rows = [
+        line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line
+    ]
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {2}
+    assert r"a\&b \textless{}c\textgreater{} 50\% \$x\_1\$" in text
+    assert r"0.5 $\pm$ 0.1" in text
+    assert r"er $\downarrow$" in text
+
+
+def test_html_escapes_and_every_row_is_full() -> None:
+    text = html(evil_table())
+    root = ET.fromstring(text.replace("class=group", 'class="group"'))
+    assert root.find("h2") is not None
+    assert root.findtext("h2") == f"title {EVIL}"
+    body = [row for row in root.iter("tr") if row.get("class") != "section"][2:]
+    assert [len(row) for row in body] == [3, 3]
+    assert body[0].findtext("th") == EVIL
+    assert body[0].find("td/b") is not None
+    assert "--shade:0.50" in text
+
+
+def test_csv_quotes_what_it_must() -> None:
+    table = Table("t", "t", "Model", (Column("a,b", "u", "g"),), (Row('x "y"', (Cell("1"),)),))
+    assert list(csv.reader(io.StringIO(csv_text(table)))) == [["Model", "g a,b u"], ['x "y"', "1"]]
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str | None] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_page_stands_alone(tmp_path: Path) -> None:
+    make_tables(read_records(GOLDEN / "records"), tmp_path)
+    page = _Page()
+    page.feed((tmp_path / "tables.html").read_text())
+    assert page.open == []
+    assert page.links == []
+    assert "&lt;b&gt;" in html_page("<b>", [])
+
+
+def test_terminal_fits_its_width_by_turning_and_cutting() -> None:
+    wide = [
+        made_up(module, folder=f"task{i}-v1-full", scores={"top1_acc": (i + len(module)) / 40})
+        for i in range(20)
+        for module in ("crepe", "byol_a", "logmel", "opensmile")
+    ]
+    text = terminal_table(wide)
+    assert max(map(len, text.splitlines())) <= 100
+    assert re.search(r"^task7 top1_acc +0\.\d{3}", text, flags=re.M)
+    narrow = terminal_table(wide, width=40)
+    assert max(map(len, narrow.splitlines())) <= 75  # the title is never cut
+    for number in re.findall(r"0\.\d{3}", text):
+        assert number in narrow
+
+
+def test_terminal_says_how_the_numbers_were_made() -> None:
+    text = terminal_table([made_up(), made_up(demo=True, protocol="linear")])
+    assert "Protocol hear, engine native, grid default, grid_points 8, threads 2" in text
+    assert "Demo tasks: protocol linear" in text
+    assert "say nothing about real tasks" in " ".join(text.split())
+
+
+def test_plot_is_svg_with_a_dot_for_every_score() -> None:
+    spreads = [
+        Spread(0.5, 0.1, 0.2, 5),
+        None,
+        Spread(None, None, None, 0),
+        Spread(1.0, None, None, 1),
+    ]
+    svg = ET.fromstring(score_plot(["a", "b & c", "d", "<e>"], {"task <1>": spreads}))
+    titles = [title.text for title in svg.iter("title")]
+    assert titles == ["a: 0.500 ± 0.200", "<e>: 1.000"]
+    assert {"b & c", "task <1>"} <= {text.text for text in svg.iter("text")}
+
+
+def test_plot_shows_no_scores_that_lie_outside_0_to_1(tmp_path: Path) -> None:
+    make_tables([made_up(scores={"d_prime": 2.5}), made_up(folder=FSD50K)], tmp_path)
+    page = (tmp_path / "tables.html").read_text()
+    plot = page[page.index("<svg") : page.index("</svg>")]
+    assert "fsd50k top1_acc" in plot
+    assert "d_prime" not in plot
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+def test_files_say_all(tmp_path: Path) -> None:
+    records = [byol_s(ESC50, {"top1_acc": [0.8, 0.9]}), made_up(demo=True)]
+    files = make_tables(records, tmp_path)
+    assert all(path.is_file() for path in files)
+    names = {str(path.relative_to(tmp_path)) for path in files}
+    assert {"tables.md", "tables.tex", "tables.html", "scores.csv"} <= names
+    board = "csv/hear-native-grid-default-grid_points-8-threads-2"
+    demo = "csv/demo-hear-native-grid-default-grid_points-8-threads-2"
+    assert {f"{board}/summary.csv", f"{board}/byol-s-table-6.csv", f"{demo}/summary.csv"} <= names
+    assert f"{demo}/byol-s-table-6.csv" not in names
+
+
+def test_scores_csv_has_every_score() -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(scores_csv([made_up(scores={"a": [1, 3], "b": [0, 1]})])))
+    )
+    assert [(row["metric"], row["primary"], row["mean"]) for row in rows] == [
+        ("a", "True", "2.0"),
+        ("b", "False", "0.5"),
+    ]
+    assert float(rows[0]["std"]) == pytest.approx(2**0.5)
+
+
+def test_layouts_can_be_chosen(tmp_path: Path) -> None:
+    make_tables([made_up()], tmp_path, layouts=["summary"])
+    assert len(list((tmp_path / "csv").rglob("*.csv"))) == 1
+    with pytest.raises(UserError, match="no layout 'sumary'; there are summary, papers"):
+        make_tables([made_up()], tmp_path, layouts=["sumary"])
+
+
+def test_no_records_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run an evaluation first"):
+        make_tables([], tmp_path)
+    assert list(tmp_path.iterdir()) == []
