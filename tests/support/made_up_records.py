@@ -11,7 +11,9 @@ HEAR = {"grid": "default", "grid_points": 8}
 BYOL_S_FILE = "default2048_BYOLAs64x96-2105311814-e100-bs256-lr0003-rs42.pth"
 
 # One value, one a fold, or for every seed one a fold.
-Values = float | Sequence[float | None] | Mapping[int, Sequence[float | None]]
+# "inf" as in JSON.
+Value = float | None | str
+Values = Value | Sequence[Value] | Mapping[int, Sequence[Value]]
 Part = Mapping[str, Any]
 
 
@@ -107,7 +109,7 @@ def made_up_json(
             "domain": "environment",
             "demo": False,
             "prediction_type": "multilabel" if event else "multiclass",
-            "published": None,
+            "published": True,
             "published_note": "",
             "test_clips": None,
             **(task or {}),
@@ -157,7 +159,7 @@ def _long(scores: Mapping[str, Values]) -> list[dict[str, Any]]:
         if isinstance(values, Mapping):
             by_seed = dict(values)
         else:
-            by_seed = {42: values if isinstance(values, Sequence) else [values]}
+            by_seed = {42: [values] if isinstance(values, (int, float, str)) else values or [None]}
         for seed, folds in by_seed.items():
             names = [f"fold{i:02d}" for i in range(len(folds))] if len(folds) > 1 else ["test"]
             for fold, value in zip(names, folds, strict=True):
