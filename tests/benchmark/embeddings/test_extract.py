@@ -205,7 +205,7 @@ import sys
 from pathlib import Path
 from benchmark.embeddings import store
 from benchmark.embeddings.extract import embed
-from benchmark.models import ModelSpec, load_model
+from benchmark.models.hear_module import ModelSpec, load_model
 from tasks.folder import read_task
 store.SYNC_SECONDS = -1.0
 model = load_model(ModelSpec("tiny_hear"))

@@ -236,7 +236,7 @@ def test_a_damaged_cached_file_is_noticed(server: Server, cache: Path) -> None:
 def test_two_processes_download_once(server: Server, cache: Path) -> None:
     program = (
         "import sys\n"
-        "from hear_plugins import weights\n"
+        "from hear_plugins.weights import loading as weights\n"
         "from hear_plugins.weights.catalogue import Checkpoint\n"
         "weights.resolve('', Checkpoint('m', 'v', 'weights.pth', sys.argv[1], None, sys.argv[2],"
         " None, 'L', 'S'))"
