@@ -17,10 +17,11 @@ from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import DiskFullError, UserError
 from benchmark.execution.evaluate import check_engine, evaluate
 from benchmark.execution.local import OnProgress, evaluate_in_processes
+from benchmark.models.conformance import probe
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
 from benchmark.protocols.hear.options import HearOptions
-from tasks.folder import TaskFolder, near_names
+from tasks.folder import TaskError, TaskFolder, near_names
 from tasks.resampling import SOXR
 
 Say = Callable[[str], None]
@@ -64,11 +65,11 @@ def run(
     """
     check_engine(engine, hear)
     outcome = Outcome()
-    models = _load_models(specs, device, say, outcome)
-    for task in tasks:
-        made = _embed_task(models, task, out, resampler, say, outcome)
-        if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
-            _evaluate_folders(made, out, engine, hear, jobs, say, outcome)
+    for model in _load_models(specs, device, say, outcome):
+        for task in tasks:
+            made = _embed_task(model, task, out, resampler, say, outcome)
+            if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
+                _evaluate_folders(made, out, engine, hear, jobs, say, outcome)
     if jobs > 1:
         _evaluate_folders(outcome.embeddings, out, engine, hear, jobs, say, outcome)
     return outcome
@@ -85,9 +86,9 @@ def embed_all(
 ) -> Outcome:
     """Embed every task with every model; see `run`."""
     outcome = Outcome()
-    models = _load_models(specs, device, say, outcome)
-    for task in tasks:
-        _embed_task(models, task, out, resampler, say, outcome)
+    for model in _load_models(specs, device, say, outcome):
+        for task in tasks:
+            _embed_task(model, task, out, resampler, say, outcome)
     return outcome
 
 
@@ -150,30 +151,31 @@ def _load_models(
 
 
 def _embed_task(
-    models: Sequence[LoadedModel],
-    task: TaskFolder,
-    out: Path,
-    resampler: str,
-    say: Say,
-    outcome: Outcome,
+    model: LoadedModel, task: TaskFolder, out: Path, resampler: str, say: Say, outcome: Outcome
 ) -> list[Path]:
-    made = []
-    for embedded in embed(
-        models,
-        [task],
-        out,
-        resampler=resampler,
-        on_failure=lambda line: _fail(line, say, outcome),
-    ):
-        made.append(embedded.path)
-        info = embedded.info
-        say(
-            f"embedded  {embedded.model.name}  {task.path.name}:"
-            f" {info['audio_seconds']:.0f} s of audio in {info['seconds']['total']:.1f} s,"
-            f" {100 * info['overhead']:.1f} % of the CPU time beside reading and the model"
-        )
-    outcome.embeddings += made
-    return made
+    with progress_bar(f"{model.name} {task.path.name}") as advance:
+        try:
+            probe(model, task.embedding_type)
+            embedded = embed(
+                model,
+                task,
+                out,
+                resampler=resampler,
+                on_progress=lambda done, total, seconds: advance(1, seconds),
+            )
+        except DiskFullError:
+            raise
+        except (UserError, TaskError) as error:
+            _fail(str(error), say, outcome)
+            return []
+    info = embedded.info
+    say(
+        f"embedded  {model.name}  {task.path.name}:"
+        f" {info['audio_seconds']:.0f} s of audio in {info['seconds']['total']:.1f} s,"
+        f" {100 * info['overhead']:.1f} % of the CPU time beside reading and the model"
+    )
+    outcome.embeddings.append(embedded.path)
+    return [embedded.path]
 
 
 def _evaluate_folders(

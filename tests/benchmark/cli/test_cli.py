@@ -19,7 +19,7 @@ from tiny_task import make_task
 from benchmark.cli.main import main
 from benchmark.cli.model_listing import models_markdown, ready_modules
 from benchmark.execution import run as job
-from benchmark.models.hear_module import our_modules
+from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
 from benchmark.records.record import read_records
 

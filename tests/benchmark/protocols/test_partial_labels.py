@@ -190,7 +190,7 @@ def test_from_the_task_folder_to_the_scores(tmp_path: Path) -> None:
             write_wav(path / "16000" / split / name, noise, 16000)
     write_task(path, metadata, items, known)
     task = read_task(path)
-    (made,) = embed([load_model(ModelSpec("tiny_hear"))], [task], tmp_path / "out")
+    made = embed(load_model(ModelSpec("tiny_hear")), task, tmp_path / "out")
     embedded = read_embedded_task(made.path)
     assert embedded.partial
     names = embedded.row_names("test")["clip"].tolist()
