@@ -7,7 +7,7 @@ import importlib.util
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.models.hear_module import OUR_PACKAGE, near_modules, our_modules
+from benchmark.models.discovery import OUR_PACKAGE, near_modules, our_modules
 from benchmark.reports.alignment import aligned
 from hear_plugins.api.cards import CARDS
 from hear_plugins.weights.catalogue import CHECKPOINTS, Checkpoint

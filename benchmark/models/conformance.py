@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.errors import UserError, one_line
-from benchmark.models.hear_module import LoadedModel, ModelSpec, check_output, load_model
+from benchmark.models.calling import call, check_output
+from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.records.environment import peak_memory
 
 SAMPLE_RATES = (16000, 22050, 32000, 44100, 48000)
@@ -48,6 +50,23 @@ class Check:
 
 class _Advice(Exception):
     """Allowed, but something else would be better."""
+
+
+def probe(model: LoadedModel, embedding_type: str) -> None:
+    """Embed two clips of noise: what is wrong with a model should show before hours are spent.
+
+    Raises
+    ------
+    UserError
+        The model fails, or its output is not what `check_output` asks for.
+    """
+    noise = np.random.default_rng(0).random((2, model.sample_rate), np.float32) - np.float32(0.5)
+    try:
+        check_output(model, embedding_type, 2, call(model, embedding_type, noise))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{model.name} fails on a second of noise: {one_line(error)}") from error
 
 
 def validate(

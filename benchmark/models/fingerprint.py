@@ -1,12 +1,17 @@
-"""The code that decides a plugin's embeddings, as one hash."""
+"""What decides a model's embeddings, as hashes: its code, its tensors, its package's version."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import torch
 
 # Their outcome, the tensors of the model, is hashed itself; a new entry must not change every key.
 NOT_DECISIVE = frozenset({"hear_plugins.weights.loading", "hear_plugins.weights.catalogue"})
@@ -44,6 +49,46 @@ def source_hash(module: str) -> str | None:
     for name in sorted(found):
         digest.update(f"{name} {len(found[name])}\n".encode() + found[name])
     return digest.hexdigest()
+
+
+def state_hash(model: Any) -> str | None:
+    """SHA-256 over names, kinds and bytes of the model's tensors; None if it has none."""
+    if isinstance(model, torch.nn.Module):
+        tensors: Iterable[tuple[str, Any]] = model.state_dict().items()
+    else:
+        tensors = ((each.name, torch.from_numpy(each.numpy())) for each in model.variables)
+    digest, count = hashlib.sha256(), 0
+    for name, tensor in tensors:
+        if isinstance(tensor, torch.Tensor):
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(flat.view(torch.uint8).numpy().data)
+            count += 1
+    return digest.hexdigest() if count else None
+
+
+def file_hash(path: str) -> str | None:
+    if not path or not Path(path).is_file():
+        return None
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@functools.cache
+def distribution_version(module: str) -> str | None:
+    """Name and version of the installed distribution that a module belongs to, if any."""
+    top = module.partition(".")[0]
+    try:
+        found = metadata.distribution(top)
+    except metadata.PackageNotFoundError:
+        names = metadata.packages_distributions().get(top)  # slow: reads every distribution
+        if not names:
+            return None
+        found = metadata.distribution(names[0])
+    return f"{found.metadata['Name']} {found.version}"
 
 
 def _source(name: str) -> tuple[Path, bytes] | None:

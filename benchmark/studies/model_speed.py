@@ -32,7 +32,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from benchmark.models.hear_module import LoadedModel, ModelSpec, call, load_model, our_modules
+from benchmark.models.calling import call
+from benchmark.models.discovery import our_modules
+from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.records.environment import (
     describe_machine,
     git_commit,
@@ -44,7 +46,7 @@ from hear_plugins.networks.linear import linear
 from hear_plugins.weights.loading import RANDOM_VARIABLE
 
 SEED = 7
-KINDS = {"scene": "scene", "timestamps": "event"}  # by what benchmark.models.hear_module calls them
+KINDS = {"scene": "scene", "timestamps": "event"}  # by what benchmark.models.calling calls them
 LARGE_BATCH = 32  # of a GPU, beside one clip
 _MATRIX = {"cpu": 2048, "cuda": 8192}
 _ENOUGH_S = 60.0  # of CPU time for the runs of one kind

@@ -28,7 +28,7 @@ from parity_fixtures import audio, save
 from torch import Tensor
 
 from benchmark.models.conformance import validate
-from benchmark.models.hear_module import our_modules
+from benchmark.models.discovery import our_modules
 from hear_plugins.api.cards import CARDS
 from hear_plugins.weights.loading import RANDOM_VARIABLE, WeightsError
 

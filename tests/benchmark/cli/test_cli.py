@@ -19,8 +19,9 @@ from tiny_task import make_task
 from benchmark.cli.main import main
 from benchmark.cli.model_listing import models_markdown, ready_modules
 from benchmark.execution import run as job
-from benchmark.models.hear_module import our_modules
+from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.registry import protocol
 from benchmark.records.record import read_records
 
 TESTS = Path(__file__).parents[2]
@@ -247,10 +248,10 @@ def test_interrupted_and_called_again(tasks_dir: Path, tmp_path: Path) -> None:
 
 
 def test_commands_explain_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = "run embed evaluate tables leaderboard models tasks prepare validate"
-    for command in commands.split():
+    commands = "run,embed,evaluate,tables,leaderboard,models,prepare,validate"
+    for command in f"{commands},tasks,tasks show,tasks get,tasks verify".split(","):
         with pytest.raises(SystemExit) as stop:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert stop.value.code == 0
         assert len(capsys.readouterr().out.splitlines()) > 4
 
@@ -305,8 +306,8 @@ def test_evaluate_names_what_there_is(fails: Fail, tasks_dir: Path, tmp_path: Pa
             tmp_path,
             modules=[],
             tasks=["tinny"],
-            engine="native",
-            hear=HearOptions(),
+            protocol=protocol("hear"),
+            options=HearOptions(),
             jobs=1,
             say=print,
         )

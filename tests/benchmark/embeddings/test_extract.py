@@ -22,9 +22,8 @@ import torch
 from tiny_task import FOLDS, make_task
 
 import tasks.audio
-from benchmark.embeddings import extract as embed_module
-from benchmark.embeddings import store
-from benchmark.embeddings.extract import EmbeddedTask, embed
+from benchmark.embeddings import batching, store
+from benchmark.embeddings.extract import Embeddings, embed
 from benchmark.embeddings.store import final_order
 from benchmark.errors import DiskFullError, UserError
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
@@ -39,7 +38,7 @@ def tiny(**options: Any) -> LoadedModel:
     return load_model(ModelSpec("tiny_hear", options=options))
 
 
-def rows(made: EmbeddedTask, split: str) -> np.ndarray:
+def rows(made: Embeddings, split: str) -> np.ndarray:
     shape = json.loads((made.path / f"{split}.embedding-dimensions.json").read_text())
     return np.fromfile(made.path / f"{split}.embeddings.npy", np.float32).reshape(shape)
 
@@ -59,7 +58,7 @@ def expected_rows(task: TaskFolder, split: str, model: LoadedModel) -> np.ndarra
     return np.concatenate(found)
 
 
-def data(made: EmbeddedTask) -> dict[str, bytes]:
+def data(made: Embeddings) -> dict[str, bytes]:
     """All files but the one with dates and seconds."""
     files = sorted(made.path.iterdir())
     return {path.name: path.read_bytes() for path in files if path.name != "embedding.json"}
@@ -72,7 +71,7 @@ def test_rows_are_those_of_the_clips(
 ) -> None:
     task = make_task(tmp_path, kind, seconds=seconds)
     model = tiny()
-    [made] = embed([model], [task], tmp_path / "out")
+    made = embed(model, task, tmp_path / "out")
     assert [str(w.message) for w in recwarn] == []
     assert made.path.parent == tmp_path / "out" / "embeddings" / model.slug
     assert made.path.name == f"{task.path.name}-{task.hash()[:8]}"
@@ -87,7 +86,7 @@ def test_rows_are_those_of_the_clips(
 
 def test_what_embedding_json_tells(tmp_path: Path) -> None:
     task, model = make_task(tmp_path), tiny(size=5)
-    [made] = embed([model], [task], tmp_path / "out", batch_clips=2)
+    made = embed(model, task, tmp_path / "out", batch_clips=2)
     info = json.loads((made.path / "embedding.json").read_text())
     assert info == made.info
     assert info["model"] == model.slug and info["module"] == "tiny_hear"
@@ -108,50 +107,43 @@ def test_what_embedding_json_tells(tmp_path: Path) -> None:
 def test_embeddings_of_two_resamplers_lie_side_by_side(tmp_path: Path, kind: str) -> None:
     task = make_task(tmp_path, kind)
     models = [tiny(rate=8000), tiny()]
-    soxr = embed(models, [task], tmp_path / "out")
-    sinc = embed(models, [task], tmp_path / "out", resampler="torchaudio")
+    soxr = [embed(model, task, tmp_path / "out") for model in models]
+    sinc = [embed(model, task, tmp_path / "out", resampler="torchaudio") for model in models]
     assert sinc[0].path == Path(f"{soxr[0].path}-torchaudio")
     assert sinc[0].info["resampler"].startswith("torchaudio sinc")
     assert sinc[0].info["resampler"].endswith("from 16000 Hz")
     assert sinc[1].path == soxr[1].path, "16 kHz came with the task"
     one, other = (
-        np.fromfile(made[0].path / "fold00.embeddings.npy", np.float32) for made in (soxr, sinc)
+        np.fromfile(made.path / "fold00.embeddings.npy", np.float32) for made in (soxr[0], sinc[0])
     )
     assert one.shape == other.shape and not np.array_equal(one, other)
     audio = [task.path / name / "fold00" / "fold00_0.wav" for name in ("8000", "8000-torchaudio")]
     assert audio[0].read_bytes() != audio[1].read_bytes()
     assert read_task(task.path).hash() == task.hash()
     with pytest.raises(TaskError, match=r"did you mean torchaudio\?\); expected soxr-hq or"):
-        embed(models, [task], tmp_path / "out", resampler="torchaudo")
+        embed(models[0], task, tmp_path / "out", resampler="torchaudo")
 
 
 @KINDS
-def test_several_models_read_every_file_once(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rate_is_made_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     task = make_task(tmp_path, kind)
     reads: Counter[str] = Counter()
     audio_blocks = tasks.audio.audio_blocks
 
     def counted(path: Path) -> Any:
-        reads[str(path)] += 1
+        reads[path.parts[-3]] += 1
         return audio_blocks(path)
 
     monkeypatch.setattr(tasks.audio, "audio_blocks", counted)
-    models = [tiny(), tiny(size=4), tiny(rate=8000)]
-    made = embed(models, [task], tmp_path / "out")
-    assert all("/16000/" in path for path in reads)
-    assert len(reads) == sum(reads.values()) == 21  # both as 16 kHz and to make 8 kHz
-    assert [m.info["resampler"].partition(" ")[0] for m in made] == ["none", "none", "soxr"]
-    assert made[0].info["models_in_run"] == 3
-    reads.clear()
-    again = embed([tiny(rate=8000, size=4), tiny(size=6), tiny(size=7)], [task], tmp_path / "out")
-    assert set(reads.values()) == {1} and len(reads) == 42  # two rates of 21 clips, one made before
-    assert again[0].info["resampler"] == made[2].info["resampler"]
-    for each in (*made, *again):
+    models = [tiny(), tiny(rate=8000), tiny(rate=8000, size=4)]
+    made = [embed(model, task, tmp_path / "out") for model in models]
+    assert reads == {"16000": 21 + 21, "8000": 21}
+    assert [m.info["resampler"].partition(" ")[0] for m in made] == ["none", "soxr", "soxr"]
+    assert made[1].info["resampler"] == made[2].info["resampler"]
+    for model, each in zip(models, made, strict=True):
         for split in FOLDS:
             np.testing.assert_allclose(
-                rows(each, split), expected_rows(task, split, each.model), rtol=1e-5, atol=1e-7
+                rows(each, split), expected_rows(task, split, model), rtol=1e-5, atol=1e-7
             )
 
 
@@ -160,21 +152,21 @@ def test_rates_are_made_outside_a_task_folder_that_cannot_be_written(
 ) -> None:
     task = make_task(tmp_path)
     (task.path / "8000").touch()  # where the folder of this rate should be
-    [made] = embed([tiny(rate=8000)], [task], tmp_path / "out")
+    made = embed(tiny(rate=8000), task, tmp_path / "out")
     assert len(list((tmp_path / "out" / "audio").rglob("8000/fold0*/*.wav"))) == 21
     assert made.info["resampler"].startswith("soxr")
 
 
 def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
     task = make_task(tmp_path)
-    [first] = embed([tiny()], [task], tmp_path / "out")
+    first = embed(tiny(), task, tmp_path / "out")
     model = tiny()
-    [second] = embed([model], [task], tmp_path / "out")
+    second = embed(model, task, tmp_path / "out")
     assert second.info == first.info and model.model.batches == []
     (task.path / "task_metadata.json").write_text(
         (task.path / "task_metadata.json").read_text().replace('"v1"', '"v2"')
     )
-    [third] = embed([model], [read_task(task.path)], tmp_path / "out")
+    third = embed(model, read_task(task.path), tmp_path / "out")
     assert third.path != first.path and model.model.batches
 
 
@@ -182,20 +174,21 @@ def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
 def test_interrupted_at_any_batch_it_ends_with_the_same_bits(tmp_path: Path, kind: str) -> None:
     task = make_task(tmp_path, kind, seconds=(0.5, 0.5, 0.3))
     options = {"batch_clips": 2}
-    [whole] = embed([tiny()], [task], tmp_path / "whole", **options)
-    batches = len(whole.model.model.batches)
-    assert max(whole.model.model.batches) == 2
+    model = tiny()
+    whole = embed(model, task, tmp_path / "whole", **options)
+    batches = len(model.model.batches)
+    assert max(model.model.batches) == 2
     for after in range(1, batches):
         out = tmp_path / f"after{after}"
         model = tiny()
         model.model.fault, model.model.after = "interrupt", after
         with pytest.raises(KeyboardInterrupt):
-            embed([model], [task], out, **options)
+            embed(model, task, out, **options)
         model.model.fault, model.model.batches = "", []
-        [made] = embed([model], [task], out, **options)
+        made = embed(model, task, out, **options)
         assert data(made) == data(whole)
         # The batches of before are not made again, and their seconds are not forgotten.
-        assert len(model.model.batches) == batches - after + 1
+        assert len(model.model.batches) == batches - after
         assert made.info["audio_seconds"] == pytest.approx(whole.info["audio_seconds"])
         assert made.info["hop_ms"] == whole.info["hop_ms"]
 
@@ -205,12 +198,12 @@ import sys
 from pathlib import Path
 from benchmark.embeddings import store
 from benchmark.embeddings.extract import embed
-from benchmark.models import ModelSpec, load_model
+from benchmark.models.hear_module import ModelSpec, load_model
 from tasks.folder import read_task
 store.SYNC_SECONDS = -1.0
 model = load_model(ModelSpec("tiny_hear"))
 model.model.fault, model.model.after = "kill", 7
-embed([model], [read_task(sys.argv[1])], Path(sys.argv[2]), batch_clips=2)
+embed(model, read_task(sys.argv[1]), Path(sys.argv[2]), batch_clips=2)
 """
 
 
@@ -223,28 +216,29 @@ def test_killed_process_is_continued(tmp_path: Path, kind: str) -> None:
         [sys.executable, "-c", KILLED, task.path, tmp_path / "out"], env=environment
     )
     assert killed.returncode == -signal.SIGKILL
-    [whole] = embed([tiny()], [task], tmp_path / "whole", batch_clips=2)
     model = tiny()
-    [made] = embed([model], [task], tmp_path / "out", batch_clips=2)
+    whole = embed(model, task, tmp_path / "whole", batch_clips=2)
+    batches, model = len(model.model.batches), tiny()
+    made = embed(model, task, tmp_path / "out", batch_clips=2)
     assert data(made) == data(whole)
-    assert len(model.model.batches) <= len(whole.model.model.batches) - 5
+    assert len(model.model.batches) <= batches - 5
 
 
 def test_batches_are_bounded_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed_module, "BATCH_SAMPLES", 3 * 8000 + 100)
+    monkeypatch.setattr(batching, "BATCH_SAMPLES", 3 * 8000 + 100)
     model = tiny()
-    embed([model], [make_task(tmp_path)], tmp_path / "out")
-    assert model.model.batches == [2] + 3 * [3, 3, 1]  # the probe, then three folds of seven
+    embed(model, make_task(tmp_path), tmp_path / "out")
+    assert model.model.batches == 3 * [3, 3, 1]
     long = tiny()
-    monkeypatch.setattr(embed_module, "BATCH_SAMPLES", 100)
-    embed([long], [make_task(tmp_path, name="long")], tmp_path / "out2")
-    assert long.model.batches == [2] + 21 * [1]
+    monkeypatch.setattr(batching, "BATCH_SAMPLES", 100)
+    embed(long, make_task(tmp_path, name="long"), tmp_path / "out2")
+    assert long.model.batches == 21 * [1]
 
 
 def test_clips_of_different_lengths_are_not_mixed(tmp_path: Path) -> None:
     model = tiny()
     task = make_task(tmp_path, clips=9, seconds=(0.5, 0.3, 0.3))
-    embed([model], [task], tmp_path / "out")
+    embed(model, task, tmp_path / "out")
 
     def frames(path: Path) -> int:
         return int(soundfile.info(path).frames)
@@ -253,16 +247,16 @@ def test_clips_of_different_lengths_are_not_mixed(tmp_path: Path) -> None:
     for split, files in final_order(task).items():
         paths = [task.audio_path(split, name, 16000) for name in files]
         runs += [len(list(same)) for _, same in groupby(paths, frames)]
-    assert model.model.batches == [2, *runs]
+    assert model.model.batches == runs
 
 
 @KINDS
 def test_out_of_memory_halves_the_batch(tmp_path: Path, kind: str) -> None:
     task = make_task(tmp_path, kind)
-    [whole] = embed([tiny()], [task], tmp_path / "whole")
+    whole = embed(tiny(), task, tmp_path / "whole")
     model = tiny(most_clips=2)
-    [made] = embed([model], [task], tmp_path / "out")
-    assert model.model.batches == [2] + [1] * 21  # 7 clips, 3, then 1 for good
+    made = embed(model, task, tmp_path / "out")
+    assert model.model.batches == [1] * 21  # 7 clips, 3, then 1 for good
     for split in FOLDS:
         np.testing.assert_allclose(rows(made, split), rows(whole, split), rtol=1e-5)
 
@@ -271,7 +265,7 @@ def test_a_clip_too_long_for_the_memory_is_named(tmp_path: Path) -> None:
     task = make_task(tmp_path)
     clip = final_order(task)[FOLDS[0]][0]
     with pytest.raises(UserError, match=f"{clip}: 0.5 s are more than tiny_hear can take"):
-        embed([tiny(fault="memory")], [task], tmp_path / "out")
+        embed(tiny(fault="memory", after=0), task, tmp_path / "out")
 
 
 @KINDS
@@ -281,7 +275,7 @@ def test_wrong_output_in_the_middle_names_model_and_file(
 ) -> None:
     task = make_task(tmp_path, kind)
     with pytest.raises(UserError) as raised:
-        embed([tiny(fault=fault, after=3)], [task], tmp_path / "out", batch_clips=2)
+        embed(tiny(fault=fault, after=2), task, tmp_path / "out", batch_clips=2)
     message = str(raised.value)
     assert "\n" not in message and "tiny_hear" in message
     assert str(task.audio_path(FOLDS[0], final_order(task)[FOLDS[0]][4], 16000)) in message
@@ -293,26 +287,17 @@ def test_the_clip_a_model_fails_on_is_named(tmp_path: Path) -> None:
     path = task.audio_path(FOLDS[1], bad, 16000)
     tasks.audio.write_wav(path, np.ones(8000, np.float32), 16000)
     with pytest.raises(UserError, match=f"{bad}: tiny_hear fails on it: too loud"):
-        embed([tiny(fault="loud")], [task], tmp_path / "out")
+        embed(tiny(fault="loud"), task, tmp_path / "out")
     with pytest.raises(UserError, match="7 clips from here, not on any of them alone: one clip"):
-        embed([tiny(fault="batches")], [task], tmp_path / "out")
+        embed(tiny(fault="batches"), task, tmp_path / "out")
 
 
-def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
-    first, second = make_task(tmp_path, name="first"), make_task(tmp_path, name="second")
-    third = make_task(tmp_path, name="third")
-    first.audio_path(FOLDS[2], final_order(first)[FOLDS[2]][1], 16000).write_bytes(b"not audio")
-    failures: list[str] = []
-    models = [tiny(fault="nan", after=5), tiny(size=4), tiny(fault="nan", after=0)]
-    made = embed(
-        models, [first, second, third], tmp_path / "out", batch_clips=3, on_failure=failures.append
-    )
-    assert [(each.model, each.task) for each in made] == [(models[1], second), (models[1], third)]
-    # The first task cannot be read; in the second the first model fails midway, then at once.
-    assert sum("tiny_hear" in line for line in failures) == 5
-    assert sum("first-v1-small/16000/fold02" in line for line in failures) == 1
-    with pytest.raises(TaskError):
-        embed([models[1]], [first], tmp_path / "out")
+def test_audio_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    bad = task.audio_path(FOLDS[2], final_order(task)[FOLDS[2]][1], 16000)
+    bad.write_bytes(b"not audio")
+    with pytest.raises(TaskError, match="tiny-v1-small/16000/fold02"):
+        embed(tiny(), task, tmp_path / "out")
 
 
 def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,20 +310,18 @@ def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.Monkey
         write_all(file, array)
 
     monkeypatch.setattr(store, "_write_all", full)
-    failures: list[str] = []
     with pytest.raises(DiskFullError, match="no space left"):
-        embed([tiny()], [task, task], tmp_path / "out", on_failure=failures.append)
-    assert failures == []
+        embed(tiny(), task, tmp_path / "out")
     monkeypatch.undo()
     model = tiny()
-    [made] = embed([model], [task], tmp_path / "out")
-    assert model.model.batches == [2, 7, 7]  # the first fold was kept
-    [whole] = embed([tiny()], [task], tmp_path / "whole")
+    made = embed(model, task, tmp_path / "out")
+    assert model.model.batches == [7, 7]  # the first fold was kept
+    whole = embed(tiny(), task, tmp_path / "whole")
     assert data(made) == data(whole)
 
     monkeypatch.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(DiskFullError, match="choose another --out"):
-        embed([tiny(size=64)], [task], tmp_path / "out")
+        embed(tiny(size=64), task, tmp_path / "out")
 
 
 def test_bar_shows_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:

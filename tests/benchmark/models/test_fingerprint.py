@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.models.discovery import our_modules
 from benchmark.models.fingerprint import source_hash
-from benchmark.models.hear_module import our_modules
 
 FILES = {
     "__init__.py": "",

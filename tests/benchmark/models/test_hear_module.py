@@ -12,15 +12,10 @@ import tiny_hear
 import torch
 
 from benchmark.errors import UserError, one_line
-from benchmark.models.hear_module import (
-    ModelSpec,
-    call,
-    check_output,
-    load_model,
-    our_modules,
-    parse_options,
-    probe,
-)
+from benchmark.models.calling import call, check_output
+from benchmark.models.conformance import probe
+from benchmark.models.discovery import our_modules
+from benchmark.models.hear_module import ModelSpec, load_model, parse_options
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing the user can act on")
 SOURCE = Path(tiny_hear.__file__).read_text()

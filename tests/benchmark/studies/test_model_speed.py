@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.models.hear_module import ModelSpec, load_model, our_modules
+from benchmark.models.discovery import our_modules
+from benchmark.models.hear_module import ModelSpec, load_model
 from benchmark.studies import model_speed as speed
 from hear_plugins.networks.linear import linear
 

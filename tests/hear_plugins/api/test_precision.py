@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from benchmark.cli.main import main
 from benchmark.embeddings.store import finished_embeddings, read_info
-from benchmark.models.hear_module import LoadedModel, ModelSpec, call, check_output, load_model
+from benchmark.models.calling import call, check_output
+from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from hear_plugins.api.precision import compile_blocks, full_precision, lowered
 from hear_plugins.frontends.log_mel import LogMel
 from hear_plugins.networks.linear import Linear

@@ -1,0 +1,20 @@
+"""The options of an evaluation: the protocol with its own options, and how many run at a time."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmark.cli.options import count
+from benchmark.protocols.arguments import add_protocol_options
+
+
+def add_evaluation(parser: argparse.ArgumentParser) -> None:
+    """Declare them; `benchmark.protocols.arguments.protocol_from` reads those of the protocol."""
+    add_protocol_options(parser)
+    parser.add_argument(
+        "--jobs",
+        type=count,
+        default=1,
+        metavar="N",
+        help="evaluations at a time, each with --threads threads; changes no number (default: 1)",
+    )

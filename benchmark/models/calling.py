@@ -1,0 +1,96 @@
+"""Call a loaded model on a batch of audio, and check what comes out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmark.errors import UserError
+from benchmark.models.hear_module import API, LoadedModel
+from hear_plugins.api.precision import lowered
+
+Floats = npt.NDArray[np.float32]
+
+
+def call(model: LoadedModel, embedding_type: str, audio: Floats) -> tuple[Any, Any]:
+    """Embed a batch.
+
+    Parameters
+    ----------
+    audio
+        float32 (n_clips, n_samples) at the model's rate; the model may overwrite it.
+
+    Returns
+    -------
+    embeddings, timestamps
+        As arrays, not checked; timestamps are None for scenes.
+    """
+    if isinstance(model.model, torch.nn.Module):
+        batch: Any = torch.from_numpy(audio)
+        if model.device.type == "cuda":
+            batch = batch.pin_memory().to(model.device, non_blocking=True)
+        else:
+            batch = batch.to(model.device)
+    else:
+        batch = sys.modules["tensorflow"].convert_to_tensor(audio)
+    with torch.no_grad(), lowered(model.device, model.spec.dtype):
+        if embedding_type == "scene":
+            scenes = model.module.get_scene_embeddings(batch, model.model)
+            return _array(_restored(scenes, model)), None
+        output = model.module.get_timestamp_embeddings(batch, model.model)
+    if not isinstance(output, (tuple, list)) or len(output) != 2:
+        raise TypeError(f"{API[2]} gives {type(output).__name__}, expected embeddings, timestamps")
+    return _array(_restored(output[0], model)), _array(output[1])
+
+
+def check_output(
+    model: LoadedModel, embedding_type: str, clips: int, output: tuple[Any, Any]
+) -> tuple[Floats, npt.NDArray[np.float64] | None]:
+    """Embeddings and timestamps (ms, float64) of a call, if they are what the HEAR API promises.
+
+    Raises
+    ------
+    UserError
+        Wrong shape or dtype, values that are not finite, timestamps that do not ascend.
+    """
+    embeddings, timestamps = output
+    size = model.embedding_size(embedding_type)
+    function = API[1] if embedding_type == "scene" else API[2]
+
+    def check(fits: bool, found: str, expected: str) -> None:
+        if not fits:
+            raise UserError(f"{model.name}.{function} gives {found}, expected {expected}")
+
+    shape = tuple(embeddings.shape)
+    if timestamps is None:
+        check(shape == (clips, size), f"embeddings {shape}", f"{(clips, size)}")
+    else:
+        fits = len(shape) == 3 and shape[0] == clips and shape[1] > 0 and shape[2] == size
+        check(fits, f"embeddings {shape}", f"({clips}, n_frames, {size})")
+        check(
+            tuple(timestamps.shape) == shape[:2], f"timestamps {timestamps.shape}", f"{shape[:2]}"
+        )
+        timestamps = timestamps.astype(np.float64)
+        ascending = np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()
+        check(bool(ascending), "timestamps that do not ascend", "finite ms in order")
+    check(embeddings.dtype == np.float32, f"{embeddings.dtype} embeddings", "float32")
+    check(bool(np.isfinite(embeddings).all()), "NaN or infinite embeddings", "finite values")
+    return embeddings, timestamps
+
+
+def _restored(embeddings: Any, model: LoadedModel) -> Any:
+    """Embeddings of a network in a lower precision as float32; others as they are."""
+    lower = model.spec.dtype != "float32" and isinstance(embeddings, torch.Tensor)
+    return embeddings.float() if lower else embeddings
+
+
+def _array(tensor: Any) -> Any:
+    if isinstance(tensor, torch.Tensor):
+        return tensor.detach().cpu().numpy()
+    if not hasattr(tensor, "numpy"):
+        raise TypeError(f"the output is a {type(tensor).__name__}, expected a tensor")
+    return tensor.numpy()
