@@ -19,7 +19,13 @@ import torch
 
 from benchmark.errors import UserError, one_line
 from benchmark.models.discovery import near_modules
-from benchmark.models.fingerprint import distribution_version, file_hash, source_hash, state_hash
+from benchmark.models.fingerprint import (
+    distribution_version,
+    file_hash,
+    read_source,
+    state_hash,
+    unsaved_state_hash,
+)
 from hear_plugins.api.precision import compile_blocks
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
@@ -140,12 +146,14 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         provenance.setdefault("file", Path(spec.weights).name)
     if weights:
         provenance["state_sha256"] = weights
+    source = read_source(spec.module)
     identity = {
         "module": spec.module,
-        "source": source_hash(spec.module),
+        "source": source.digest,
         "version": version,
         "options": spec.all_options,
         "sizes": [int(getattr(model, name)) for name in SIZES],
+        "unsaved_state": unsaved_state_hash(model),
         # Of models without tensors: the package or the file that they are.
         "weights": weights or provenance.get("package") or file_hash(spec.weights),
     }

@@ -57,7 +57,7 @@ def test_key_follows_options_weights_and_source(
     changed = {
         key(),
         key(fault="none"),
-        key(SOURCE + "\n# edited\n"),
+        key(SOURCE + "\nedited = 1\n"),
         key(SOURCE.replace("manual_seed(size)", "manual_seed(size + 1)")),
     }
     assert len(changed) == 4
