@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,16 @@ def state_hash(model: Any) -> str | None:
     return _hash_values((name, value) for name, value in tensors if isinstance(value, torch.Tensor))
 
 
-def unsaved_state_hash(model: Any) -> str | None:
-    """SHA-256 over what a torch model holds beside its state dict; None if that is nothing.
+def tensors_hash(model: Any) -> str | None:
+    """SHA-256 over all that a model holds, its `state_hash` and the rest; None for no tensors."""
+    state = state_hash(model)
+    if state is None:
+        return None
+    return hashlib.sha256(f"{state} {_unsaved_state_hash(model)}".encode()).hexdigest()
+
+
+def _unsaved_state_hash(model: Any) -> str | None:
+    """Hash of what a torch model holds beside its state dict; None if that is nothing.
 
     Buffers that are not persistent, and attributes that are tensors, arrays or numbers, as a
     checkpoint or a configuration may have set them.
@@ -153,11 +162,7 @@ def _is_installed(top: str) -> bool:
     """Whether a top-level name is of an installed distribution, of Python itself, or of nothing."""
     if top in sys.stdlib_module_names:
         return True
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        return True
-    if spec is None:
+    if (spec := _find_spec(top)) is None:
         return True
     places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
     return not places or any(
@@ -193,13 +198,24 @@ def _distributions() -> Mapping[str, list[str]]:
 
 def _source_file(name: str) -> Path | None:
     """File of a module; None for what is none, as a name imported from a module."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
+    spec = _find_spec(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     return Path(spec.origin)
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    """As `importlib.util.find_spec`, which would import the packages above the module."""
+    package = name.rpartition(".")[0]
+    try:
+        if not package:
+            return importlib.util.find_spec(name)
+        above = _find_spec(package)
+        if above is None or above.submodule_search_locations is None:
+            return None
+        return PathFinder.find_spec(name, above.submodule_search_locations)
+    except (ImportError, ValueError, AttributeError):
+        return None
 
 
 def _code(node: ast.AST) -> Iterator[str]:
