@@ -28,6 +28,7 @@ EXTRAS = {
     "validator": ["tensorflow-cpu"],
     "test": [
         "hypothesis",
+        "import-linter",
         "mir_eval",
         "mypy",
         "pytest",

@@ -86,9 +86,12 @@ def test_the_one_step_that_setup_py_cannot_express_is_documented() -> None:
         assert step in (ROOT / file).read_text()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["models"], ["tasks"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["run", "--help"], ["tasks", "get", "--help"], ["models"], ["tasks"]]
+)
 def test_commands_load_no_heavy_package(command: list[str]) -> None:
     heavy = ["tensorflow", "heareval", "hearvalidator", "pytorch_lightning", "sed_eval", "librosa"]
+    heavy += ["torch"] if "--help" in command else []
     code = f"""
 import sys
 from benchmark.cli.main import main

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .loading import WeightsError, load_content
+from .checkpoint_file import load_content
+from .errors import WeightsError
 
 _FAULTS = (
     *(ValueError, TypeError, AttributeError, LookupError),  # of values that are no array's

@@ -12,11 +12,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import byol_a_tensors
 from parity_fixtures import (
     GOLDEN,
     audio,
     case_audio,
-    filled,
     frames_error,
     golden_cases,
     relative_error,
@@ -32,29 +32,13 @@ TOLERANCE = 1e-5  # of the largest value
 REAL = "HEAR_PLUGINS_TEST_WEIGHTS"  # a folder with the published files, which we may not pass on
 
 
-def published_tensors(d: int = 512) -> dict[str, torch.Tensor]:
-    """The 25 tensors of a published file, listed independently of the network."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for conv, norm, channels in ((0, 1, 1), (4, 5, 64), (8, 9, 64)):
-        shapes[f"features.{conv}.weight"] = (64, channels, 3, 3)
-        shapes[f"features.{conv}.bias"] = (64,)
-        for leaf in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"features.{norm}.{leaf}"] = (64,)
-        shapes[f"features.{norm}.num_batches_tracked"] = ()
-    shapes |= {"fc.0.weight": (d, 512), "fc.0.bias": (d,)}
-    shapes |= {"fc.3.weight": (d, d), "fc.3.bias": (d,)}
-    return filled(
-        (name, shape, "int64" if "tracked" in name else "float32") for name, shape in shapes.items()
-    )
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], str]:
     folder = tmp_path_factory.mktemp("byol_a")
 
     def file(d: int) -> str:
         path = folder / f"{d}.pth"
-        return str(path) if path.exists() else save(published_tensors(d), path)
+        return str(path) if path.exists() else save(byol_a_tensors(d), path)
 
     return file
 
@@ -122,7 +106,7 @@ def test_swapped_layers_exceed_the_tolerance(tmp_path: Path) -> None:
         ("features.5", "features.9"),
         ("fc.0", "fc.3"),
     ):
-        tensors = published_tensors()
+        tensors = byol_a_tensors()
         for leaf in ("weight", "bias"):
             a, b = f"{one}.{leaf}", f"{other}.{leaf}"
             tensors[a], tensors[b] = tensors[b], tensors[a]
@@ -131,9 +115,9 @@ def test_swapped_layers_exceed_the_tolerance(tmp_path: Path) -> None:
         assert relative_error(scene, case["scene"]) > 100 * TOLERANCE
 
 
-@pytest.mark.parametrize("name", [n for n in published_tensors() if "tracked" not in n])
+@pytest.mark.parametrize("name", [n for n in byol_a_tensors() if "tracked" not in n])
 def test_every_tensor_is_required_and_used(tmp_path: Path, name: str) -> None:
-    tensors = published_tensors()
+    tensors = byol_a_tensors()
     clips = audio(1, 1.0, 16000)
     expected = byol_a.get_scene_embeddings(
         clips, byol_a.load_model(save(tensors, tmp_path / "a.pth"))
@@ -149,16 +133,16 @@ def test_every_tensor_is_required_and_used(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("prefix", ["", "module.", "encoder.online."])
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_wrapped_and_prefixed_files_load(tmp_path: Path, prefix: str, wrapped: bool) -> None:
-    tensors = {prefix + name: value for name, value in published_tensors().items()}
+    tensors = {prefix + name: value for name, value in byol_a_tensors().items()}
     content: Any = {"state_dict": tensors, "epoch": 100} if wrapped else tensors
     assert byol_a.load_model(save(content, tmp_path / "a.pth")).scene_embedding_size == 512
 
 
 def test_misfits_are_named(tmp_path: Path) -> None:
-    tensors = published_tensors() | {"predictor.weight": torch.zeros(1)}
+    tensors = byol_a_tensors() | {"predictor.weight": torch.zeros(1)}
     with pytest.raises(WeightsError, match="predictor.weight is unexpected"):
         byol_a.load_model(save(tensors, tmp_path / "a.pth"))
-    tensors = published_tensors() | {"features.4.weight": torch.zeros(64, 64, 5, 5)}
+    tensors = byol_a_tensors() | {"features.4.weight": torch.zeros(64, 64, 5, 5)}
     with pytest.raises(WeightsError, match=r"features.4.weight has shape \(64, 64, 5, 5\)"):
         byol_a.load_model(save(tensors, tmp_path / "a.pth"))
     cvt = {"layers.0.2.layers.0.0.fn.to_q.net.0.weight": torch.zeros(1)}

@@ -11,6 +11,7 @@ import layouts
 import numpy as np
 import pytest
 import torch
+from layouts import byol_a_tensors as cnn_tensors
 from parity_fixtures import (
     GOLDEN,
     audio,
@@ -22,7 +23,6 @@ from parity_fixtures import (
     relative_error,
     save,
 )
-from test_byol_a import published_tensors as cnn_tensors
 
 from hear_plugins import (
     byol_s,

@@ -409,3 +409,19 @@ def wav2vec2() -> Layout:
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     found = {f"wav2vec2.{name}": shape for name, shape in found.items()}
     return {**found, "quantizer.weight_proj.weight": (640, 512), "project_q.bias": (768,)}
+
+
+def byol_a_tensors(d: int = 512) -> dict[str, torch.Tensor]:
+    """The 25 tensors of BYOL-A's published file, listed independently of the network."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for conv, norm, channels in ((0, 1, 1), (4, 5, 64), (8, 9, 64)):
+        shapes[f"features.{conv}.weight"] = (64, channels, 3, 3)
+        shapes[f"features.{conv}.bias"] = (64,)
+        for leaf in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"features.{norm}.{leaf}"] = (64,)
+        shapes[f"features.{norm}.num_batches_tracked"] = ()
+    shapes |= {"fc.0.weight": (d, 512), "fc.0.bias": (d,)}
+    shapes |= {"fc.3.weight": (d, d), "fc.3.bias": (d,)}
+    return filled(
+        (name, shape, "int64" if "tracked" in name else "float32") for name, shape in shapes.items()
+    )

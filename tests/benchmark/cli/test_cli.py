@@ -247,10 +247,10 @@ def test_interrupted_and_called_again(tasks_dir: Path, tmp_path: Path) -> None:
 
 
 def test_commands_explain_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = "run embed evaluate tables leaderboard models tasks prepare validate"
-    for command in commands.split():
+    commands = "run,embed,evaluate,tables,leaderboard,models,prepare,validate"
+    for command in f"{commands},tasks,tasks show,tasks get,tasks verify".split(","):
         with pytest.raises(SystemExit) as stop:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert stop.value.code == 0
         assert len(capsys.readouterr().out.splitlines()) > 4
 

@@ -106,7 +106,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from benchmark.protocols.hear.native import evaluate_native
-from benchmark.hear_protocol import HearOptions
+from benchmark.protocols.hear.options import HearOptions
 calls = 0
 def on_progress(part, what):
     global calls

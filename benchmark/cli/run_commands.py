@@ -1,0 +1,199 @@
+"""``run``, ``embed`` and ``evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.cli.console import exit_code, say
+from benchmark.cli.devices import chosen
+from benchmark.cli.evaluation_options import add_evaluation, hear_options
+from benchmark.cli.options import Commands, add_command, add_out, names
+from benchmark.cli.report_commands import print_tables
+from benchmark.errors import UserError
+from tasks.folder import RESAMPLERS
+
+if TYPE_CHECKING:
+    from benchmark.models.hear_module import ModelSpec
+    from tasks.folder import TaskFolder
+
+DEMO = "demo"
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare ``run``, ``embed`` and ``evaluate``."""
+    run = add_command(commands, "run", _run, "the whole job: embed, evaluate, and print the tables")
+    _add_models(run)
+    _add_tasks(run)
+    add_evaluation(run)
+    embed = add_command(commands, "embed", _embed, "only compute the embeddings")
+    _add_models(embed)
+    _add_tasks(embed)
+    evaluate = add_command(
+        commands, "evaluate", _evaluate, "evaluate the embeddings that are under --out"
+    )
+    evaluate.add_argument("modules", nargs="*", metavar="MODULE", help="only these models")
+    evaluate.add_argument("--tasks", default="", metavar="A,B", help="only these tasks")
+    add_out(evaluate)
+    add_evaluation(evaluate)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("modules", nargs="+", metavar="MODULE", help="modules with the HEAR API")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="MODULE=FILE",
+        help="weights file of a module; may be repeated",
+    )
+    parser.add_argument(
+        "--model-options",
+        action="append",
+        default=[],
+        metavar="MODULE=JSON",
+        help="options of a module's load_model; may be repeated",
+    )
+    parser.add_argument("--device", default=None, help="cpu or cuda (default: cuda if there)")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="precision of the networks; a lower one changes embeddings, and is recorded"
+        " (default: float32)",
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the networks by torch.compile: faster after a minute, other last digits",
+    )
+
+
+def _add_tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks",
+        default="all",
+        metavar="A,B",
+        help=f"names of tasks, or all; {DEMO} stands for the built-in demo tasks (default: all)",
+    )
+    parser.add_argument("--tasks-dir", default="", metavar="DIR", help="folder of task folders")
+    parser.add_argument(
+        "--resampler",
+        choices=RESAMPLERS,
+        default=RESAMPLERS[0],
+        help="of audio at rates that a task lacks; torchaudio's as in the BYOL-S paper (default:"
+        f" {RESAMPLERS[0]})",
+    )
+    add_out(parser, "everything is written here")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmark.execution.run import run
+
+    outcome = run(
+        _model_specs(options),
+        _tasks(options),
+        Path(options.out),
+        device=chosen(options.device),
+        engine=options.engine,
+        hear=hear_options(options),
+        jobs=options.jobs,
+        say=say,
+        resampler=options.resampler,
+    )
+    if outcome.records:
+        print_tables(Path(options.out), outcome.records)
+    return exit_code(outcome.failures)
+
+
+def _embed(options: argparse.Namespace) -> int:
+    from benchmark.execution.run import embed_all
+
+    outcome = embed_all(
+        _model_specs(options),
+        _tasks(options),
+        Path(options.out),
+        device=chosen(options.device),
+        say=say,
+        resampler=options.resampler,
+    )
+    return exit_code(outcome.failures)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from benchmark.execution.run import evaluate_all
+
+    outcome = evaluate_all(
+        Path(options.out),
+        modules=options.modules,
+        tasks=names(options.tasks),
+        engine=options.engine,
+        hear=hear_options(options),
+        jobs=options.jobs,
+        say=say,
+    )
+    if outcome.records:
+        print_tables(Path(options.out), outcome.records)
+    return exit_code(outcome.failures)
+
+
+def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
+    """The models asked for; weights and options are given by module, or for the only one."""
+    from benchmark.models.hear_module import ModelSpec, parse_options
+
+    weights = _by_module(options.modules, options.model, "--model", "FILE")
+    settings = {
+        module: parse_options(text)
+        for module, text in _by_module(
+            options.modules, options.model_options, "--model-options", "JSON"
+        ).items()
+    }
+    return [
+        ModelSpec(
+            module,
+            weights.get(module, ""),
+            settings.get(module, {}),
+            options.dtype,
+            options.compile,
+        )
+        for module in options.modules
+    ]
+
+
+def _by_module(
+    modules: Sequence[str], values: Sequence[str], option: str, what: str
+) -> dict[str, str]:
+    given = {}
+    for value in values:
+        module, equals, rest = value.partition("=")
+        if equals and module in modules:
+            given[module] = rest
+        elif len(modules) == 1:
+            given[modules[0]] = value  # as hear-eval-kit has it
+        else:
+            raise UserError(
+                f"{option} {value}: expected MODULE={what} with one of {', '.join(modules)}"
+            )
+    return given
+
+
+def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
+    from benchmark.progress import progress_bar
+    from tasks.demo import make_demo_tasks
+    from tasks.folder import read_task, resolve_tasks
+
+    wanted = names(options.tasks)
+    tasks = []
+    if DEMO in wanted:
+        wanted.remove(DEMO)
+        with progress_bar("synthesising the demo tasks"):
+            tasks += [read_task(path) for path in make_demo_tasks(Path(options.out) / "tasks")]
+        if not wanted:
+            return tasks
+    if not options.tasks_dir:
+        raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
+    return tasks + resolve_tasks(
+        Path(options.tasks_dir), [name for name in wanted if name != "all"]
+    )

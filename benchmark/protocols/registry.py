@@ -1,0 +1,110 @@
+"""The protocols there are: what an evaluation of embeddings is.
+
+A protocol is declared as a `Protocol` in the tuple ``PROTOCOLS`` of a file of this package (or of
+``protocol.py`` in a folder of it); another package gives one by an entry point of the group
+``hear_plugins.protocols``. The files that declare protocols are read for ``--help``: they import
+torch only inside `evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.errors import UserError
+from benchmark.protocols.options import ProtocolOptions
+from benchmark.protocols.result import FoldResult
+from benchmark.registry import Registry
+
+Representation = Literal["task", "scene", "timestamps", "layers"]
+OnProgress = Callable[[float, str], None]
+Evaluate = Callable[[Path, Path, Any, OnProgress], tuple[FoldResult, ...]]
+
+
+def _nothing_to_check(_options: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to evaluate embeddings.
+
+    Attributes
+    ----------
+    name
+        As the command line and records have it.
+    version
+        Raised only when its numbers change; records of different versions are never compared.
+    summary
+        One line: what is trained, on what, and what differs from other protocols.
+    options
+        Frozen dataclass of its options (`benchmark.protocols.options`).
+    evaluate
+        ``evaluate(embeddings, work, options, on_progress)``: a result for every fold and seed.
+        `embeddings` is a folder of complete embeddings, in which nothing is written; `work` is a
+        folder of this evaluation, in which finished trainings may be kept; `on_progress` is called
+        with the part that is done, 0 to 1, and what is being done. Raises `UserError`.
+    representation
+        Of a clip: "task" takes the scene embedding or the timestamps by the task's embedding_type.
+    embedding_types
+        Kinds of tasks that it evaluates: "scene", "event".
+    seed
+        What is trained from where the options have no seeds.
+    check
+        Raises `UserError` before any work where the options cannot be had on this machine.
+    recommended_for
+        When to choose it, for help and documentation.
+    former_names
+        Names under which older versions had it; they are still accepted.
+    """
+
+    name: str
+    version: int
+    summary: str
+    options: type[ProtocolOptions]
+    evaluate: Evaluate
+    representation: Representation = "task"
+    embedding_types: tuple[str, ...] = ("scene", "event")
+    seed: int = 0
+    check: Callable[[Any], None] = _nothing_to_check
+    recommended_for: str = ""
+    former_names: tuple[str, ...] = ()
+
+    def seeds(self, options: ProtocolOptions) -> tuple[int, ...]:
+        """Seeds that are trained from; each gives one `FoldResult` a fold."""
+        seeds: tuple[int, ...] = options.value_of("seeds", (self.seed,))
+        return seeds
+
+    def require_embedding_type(self, embedding_type: str, task: str) -> None:
+        """Raise `UserError` if the protocol does not evaluate tasks of that kind."""
+        if embedding_type not in self.embedding_types:
+            raise UserError(
+                f"{task}: protocol {self.name} evaluates {' and '.join(self.embedding_types)}"
+                f" tasks, but this is a {embedding_type} task; choose another --protocol or --tasks"
+            )
+
+
+PROTOCOLS_REGISTRY: Registry[Protocol] = Registry(
+    "protocol", Protocol, "benchmark.protocols", "PROTOCOLS", "hear_plugins.protocols"
+)
+
+
+def protocol(name: str) -> Protocol:
+    """The protocol of that name, or of that former name.
+
+    Raises
+    ------
+    UserError
+        There is none, with near names, or the package that declares it cannot be loaded.
+    """
+    for one in protocols():
+        if name in one.former_names:
+            return one
+    return PROTOCOLS_REGISTRY.get(name)
+
+
+def protocols(on_failure: Callable[[str], None] = lambda line: None) -> tuple[Protocol, ...]:
+    """All protocols; those of packages that cannot be loaded are told to `on_failure`."""
+    return tuple(PROTOCOLS_REGISTRY.all(on_failure))
