@@ -44,10 +44,8 @@ def limit_task(task: TaskFolder, limit: int | None) -> TaskFolder:
     """`task` with at most `limit` clips of every split; as it is where that is None."""
     if limit is None:
         return task
-    return LimitedTask(
-        **{each.name: getattr(task, each.name) for each in fields(task)}, limit=limit
-    )
+    return LimitedTask(**_values(task), limit=limit)
 
 
-def _whole(task: LimitedTask) -> TaskFolder:
-    return TaskFolder(**{each.name: getattr(task, each.name) for each in fields(TaskFolder)})
+def _values(task: TaskFolder) -> dict[str, Any]:
+    return {each.name: getattr(task, each.name) for each in fields(TaskFolder)}

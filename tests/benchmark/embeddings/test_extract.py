@@ -98,7 +98,7 @@ def test_what_embedding_json_tells(tmp_path: Path) -> None:
     assert info["options"] == {"size": 5} and info["embedding_size"] == 5
     assert info["weights"]["weights"] == "unknown" and len(info["weights"]["state_sha256"]) == 64
     assert info["task"] == task.path.name and info["task_hash"] == task.hash()
-    assert info["resampler"] == "none" and info["batch_clips"] == 2
+    assert info["resampler"] == "none" and info["unit"]["batch_clips"] == 2
     assert {"python", "torch", "soxr"} <= info["versions"].keys() and info["machine"]["cpu"]
     for seconds in (info["seconds"], info["cpu_seconds"]):
         assert {"decode", "resample", "model", "write", "total"} <= seconds.keys()
