@@ -16,8 +16,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmark.embeddings.batching import BatchedEmbedding
 from benchmark.embeddings.clock import Clock
+from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
 from benchmark.embeddings.store import (
     EmbeddingStore,
@@ -28,6 +31,8 @@ from benchmark.embeddings.store import (
 )
 from benchmark.models.hear_module import LoadedModel
 from benchmark.records.environment import describe_machine, package_versions
+from benchmark.records.json_form import to_json
+from benchmark.records.work_unit import EmbeddingUnit
 from tasks.audio import TaskAudio
 from tasks.folder import TaskFolder
 from tasks.resampling import SOXR
@@ -50,9 +55,10 @@ def embed(
     *,
     batch_clips: int | None = None,
     resampler: str = SOXR,
+    limit: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Embeddings:
-    """Embed a task into ``out/embeddings/<model slug>/<task>-<hash>/``.
+    """Embed a task into ``out/embeddings/<module>-<key>/<task>-<key>/``, see `EmbeddingUnit`.
 
     What is complete is not made again, and what an earlier run began is continued; the files are
     bit for bit those of a run without interruption. Audio at rates that a task lacks is kept in the
@@ -64,8 +70,9 @@ def embed(
         Most clips in a batch, for models whose embeddings depend on the batch; by default as many
         clips of one length as make `benchmark.embeddings.batching.BATCH_SAMPLES`.
     resampler
-        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks. What another than the default
-        has resampled is embedded into ``<task>-<hash>-<resampler>/``.
+        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks.
+    limit
+        Most clips of every split, for smoke runs; None for all.
     on_progress
         Called with the clips that are embedded, the clips of the task, and the seconds of audio
         that were embedded since the last call.
@@ -81,12 +88,19 @@ def embed(
     out = Path(out)
     with warnings.catch_warnings(), disk_errors(out):
         warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
-        source = TaskAudio(task, out / "audio", resampler)
-        task_hash = task.hash()
-        name = f"{task.path.name}-{task_hash[:8]}{_suffix(source, model.sample_rate)}"
-        folder = out / "embeddings" / model.slug / name
+        source = TaskAudio(limit_task(task, limit), out / "audio", resampler)
+        unit = EmbeddingUnit(
+            model=model.identity,
+            task=task.path.name,
+            task_hash=task.hash(),
+            representation="scene" if task.embedding_type == "scene" else "timestamps",
+            resampler=source.resampled_by(model.sample_rate),
+            batch_clips=batch_clips,
+            limit=limit,
+        )
+        folder = out / "embeddings" / unit.folder
         if (info := read_info(folder)) is None:
-            info = _embed(model, source, folder, task_hash, batch_clips, on_progress)
+            info = _embed(model, source, folder, unit, on_progress)
     return Embeddings(folder, info)
 
 
@@ -94,8 +108,7 @@ def _embed(
     model: LoadedModel,
     source: TaskAudio,
     folder: Path,
-    task_hash: str,
-    batch_clips: int | None,
+    unit: EmbeddingUnit,
     on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     clock = Clock()
@@ -123,47 +136,38 @@ def _embed(
             ThreadPoolExecutor(1) as writer,
             closing(read_ahead(source, names, model.sample_rate, clock)) as clips,
         ):
-            batched = BatchedEmbedding(model, task, store, clock, writer, on_batch, batch_clips)
+            batched = BatchedEmbedding(
+                model, task, store, clock, writer, on_batch, unit.batch_clips
+            )
             for split in task.splits:
                 for clip in islice(clips, len(missing[split])):
                     batched.take(clip)
                 batched.finish_split(split)
             batched.wait()
-        info = {**_about(model, source, task_hash, batch_clips), **batched.stats()}
+        info = {**_about(model, task, unit), **batched.stats()}
         store.finish(info)
     return info
 
 
-def _suffix(source: TaskAudio, rate: int) -> str:
-    """What tells embeddings of another resampler's audio from those of the default's."""
-    made = source.resampler != SOXR and source.resampled_by(rate) != "none"
-    return f"-{source.resampler}" if made else ""
-
-
-def _about(
-    model: LoadedModel, source: TaskAudio, task_hash: str, batch_clips: int | None
-) -> dict[str, Any]:
+def _about(model: LoadedModel, task: TaskFolder, unit: EmbeddingUnit) -> dict[str, Any]:
     """What ``embedding.json`` says beside the seconds."""
-    task = source.task
-    versions = package_versions()
-    if model.version is not None:
-        name, _, version = model.version.rpartition(" ")
-        versions[name] = version
     return {
-        "model": model.slug,
+        "unit": to_json(unit),
+        "model": model.identity.folder,
         "module": model.name,
+        "name": model.spec.display_name,
         "options": model.spec.all_options,
         "weights": dict(model.provenance),
         "embedding_type": task.embedding_type,
         "embedding_size": model.embedding_size(task.embedding_type),
         "sample_rate": model.sample_rate,
         "device": str(model.device),
-        "batch_clips": batch_clips,
+        "threads": torch.get_num_threads(),
         "task": task.path.name,
         "task_name": task.name,
-        "task_hash": task_hash,
-        "resampler": source.resampled_by(model.sample_rate),
-        "versions": versions,
+        "task_hash": unit.task_hash,
+        "resampler": unit.resampler,
+        "versions": {**model.distributions, **package_versions()},
         "machine": describe_machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from benchmark.embeddings.limited_task import LimitedTask
 from benchmark.errors import DiskFullError, UserError
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder, known_labels_file
 
@@ -250,6 +251,9 @@ class EmbeddingStore:
         known = [name for name in partial if (self._task.path / name).exists()]
         for name in (METADATA_FILE, VOCABULARY_FILE, *splits, *known):
             shutil.copyfile(self._task.path / name, self.folder / name)
+        if isinstance(self._task, LimitedTask):
+            for split in self._task.splits:
+                self._write(f"{split}.json", json.dumps(self._task.items(split)).encode())
         self._write(INFO_FILE, json.dumps(info, indent=1).encode())
         for path in (*self.folder.glob("*.partial"), self.folder / JOURNAL_FILE):
             path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import json
@@ -19,7 +18,15 @@ import torch
 
 from benchmark.errors import UserError, one_line
 from benchmark.models.discovery import near_modules
-from benchmark.models.fingerprint import distribution_version, file_hash, source_hash, state_hash
+from benchmark.models.fingerprint import (
+    distribution_version,
+    file_hash,
+    read_source,
+    state_hash,
+    tensors_hash,
+)
+from benchmark.models.process_state import set_tf32
+from benchmark.records.work_unit import ModelIdentity, device_class
 from hear_plugins.api.precision import compile_blocks
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
@@ -30,7 +37,8 @@ SIZES = ("sample_rate", "scene_embedding_size", "timestamp_embedding_size")
 class ModelSpec:
     """What the user asks for: a module with the HEAR API, a weights file, options.
 
-    `dtype` and `compiled` are of `hear_plugins.api.precision`, for any module that is of torch.
+    `dtype` and `compiled` are of `hear_plugins.api.precision`, for any module that is of torch;
+    `tf32` of `benchmark.models.process_state`. `display_name` is what tables call the model.
     """
 
     module: str
@@ -38,12 +46,16 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     compiled: bool = False
+    tf32: bool = False
+    display_name: str = ""
 
     @property
     def all_options(self) -> dict[str, Any]:
         """`options`, and what is not the default of the command's own, with its dashes."""
         own: dict[str, Any] = {} if self.dtype == "float32" else {"--dtype": self.dtype}
-        return {**self.options, **own, **({"--compile": True} if self.compiled else {})}
+        own |= {"--compile": True} if self.compiled else {}
+        own |= {"--tf32": True} if self.tf32 else {}
+        return {**self.options, **own}
 
 
 @dataclass(frozen=True)
@@ -52,31 +64,26 @@ class LoadedModel:
 
     Attributes
     ----------
-    key
-        Eight hexadecimal digits over everything that decides the embeddings: module (name, source
-        with all it imports of its package, version of its distribution), options, sizes, and the
-        content of the weights.
+    identity
+        Everything that decides its embeddings.
     provenance
         Where the weights come from; ``provenance["weights"]`` is none, file, package, random, or
         unknown for modules that do not tell.
+    distributions
+        Versions of the installed distributions that its code imports.
     """
 
     spec: ModelSpec
     module: ModuleType
     model: Any
     device: torch.device
-    version: str | None
+    identity: ModelIdentity
     provenance: Mapping[str, Any]
-    key: str
+    distributions: Mapping[str, str]
 
     @property
     def name(self) -> str:
         return self.spec.module
-
-    @property
-    def slug(self) -> str:
-        """Folder name: ``<module>-<key>``."""
-        return f"{self.spec.module}-{self.key}"
 
     @property
     def sample_rate(self) -> int:
@@ -120,6 +127,7 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         No such module (with near names), a function of the API missing, an unknown option, a model
         that does not load, or without the attributes the API asks for.
     """
+    set_tf32(spec.tf32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
         module = _import(spec.module)
@@ -140,19 +148,26 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         provenance.setdefault("file", Path(spec.weights).name)
     if weights:
         provenance["state_sha256"] = weights
-    identity = {
-        "module": spec.module,
-        "source": source_hash(spec.module),
-        "version": version,
-        "options": spec.all_options,
-        "sizes": [int(getattr(model, name)) for name in SIZES],
-        # Of models without tensors: the package or the file that they are.
-        "weights": weights or provenance.get("package") or file_hash(spec.weights),
-    }
-    key = hashlib.sha256(_canonical(identity, spec)).hexdigest()[:8]
+    source = read_source(spec.module)
+    # Of models without tensors: the package or the file that they are.
+    tensors = tensors_hash(model) or provenance.get("package") or file_hash(spec.weights)
+    identity = ModelIdentity(
+        module=spec.module,
+        code=source.digest,
+        version=version,
+        options=dict(spec.options),
+        weights=tensors or "none",
+        sample_rate=int(model.sample_rate),
+        dtype=spec.dtype,
+        device=device_class(device),
+        tf32=spec.tf32 and device_class(device) == "cuda",
+        compiled=spec.compiled,
+    )
     if spec.compiled:
         compile_blocks(model)
-    return LoadedModel(spec, module, model, torch.device(device), version, provenance, key)
+    return LoadedModel(
+        spec, module, model, torch.device(device), identity, provenance, source.distributions
+    )
 
 
 def _import(name: str) -> ModuleType:
@@ -208,10 +223,3 @@ def _is_tensorflow(model: Any) -> bool:
     return "tensorflow" in sys.modules and any(
         base.__module__.partition(".")[0] == "tensorflow" for base in type(model).__mro__
     )
-
-
-def _canonical(identity: Mapping[str, Any], spec: ModelSpec) -> bytes:
-    try:
-        return json.dumps(identity, sort_keys=True, default=dict).encode()
-    except (TypeError, ValueError):
-        raise UserError(f"{spec.module}: options {spec.options!r} are not JSON values") from None

@@ -38,9 +38,9 @@ def fails(spec: ModelSpec, *parts: str) -> None:
 
 def test_loaded_model_knows_what_the_runner_asks() -> None:
     model = load_model(ModelSpec("tiny_hear", options={"rate": 8000, "size": 5}))
-    assert (model.name, model.sample_rate, model.version) == ("tiny_hear", 8000, None)
+    assert (model.name, model.sample_rate) == ("tiny_hear", 8000)
     assert (model.embedding_size("scene"), model.embedding_size("event")) == (5, 5)
-    assert re.fullmatch(r"tiny_hear-[0-9a-f]{8}", model.slug)
+    assert re.fullmatch(r"tiny_hear-[0-9a-f]{8}", model.identity.folder)
     assert model.provenance["weights"] == "unknown" and not model.random_weights
 
 
@@ -51,13 +51,13 @@ def test_key_follows_options_weights_and_source(
         sys.modules.pop("keyed", None)
         return load_model(
             ModelSpec(module(tmp_path, "keyed", source, monkeypatch), "", options)
-        ).key
+        ).identity.key
 
     assert key() == key()
     changed = {
         key(),
         key(fault="none"),
-        key(SOURCE + "\n# edited\n"),
+        key(SOURCE + "\nedited = 1\n"),
         key(SOURCE.replace("manual_seed(size)", "manual_seed(size + 1)")),
     }
     assert len(changed) == 4
@@ -72,7 +72,7 @@ def test_key_follows_the_tensors_not_their_place() -> None:
         model.register_buffer("x", torch.full((2,), value, dtype=dtype))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tiny_hear, "load_model", lambda: model)
-            return load_model(ModelSpec("tiny_hear")).key
+            return load_model(ModelSpec("tiny_hear")).identity.key
 
     assert key(1.0) == key(1.0)
     assert len({key(1.0), key(2.0), key(1.0, torch.bfloat16), key(1.0, torch.int64)}) == 4
