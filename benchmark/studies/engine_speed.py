@@ -30,11 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.metrics.event_metrics import EventTable
-<<<<<<< HEAD
-from benchmark.metrics.scene_metrics import SCORES
-=======
 from benchmark.metrics.registry import METRICS_REGISTRY
->>>>>>> protocols
 from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
 from benchmark.records.environment import describe_machine, peak_memory
 from benchmark.studies.synthetic import make_event_embeddings, make_scene_embeddings

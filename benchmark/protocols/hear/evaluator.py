@@ -19,10 +19,6 @@ from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, frames_of
 from benchmark.errors import UserError
 from benchmark.metrics.event_metrics import EventTable
 from benchmark.metrics.events import Frames, Postprocessing, postprocessings, predicted_events
-<<<<<<< HEAD
-from benchmark.metrics.scene_metrics import scores_named
-=======
->>>>>>> protocols
 from benchmark.probes.mlp import Head, loss_function
 from benchmark.probes.training import Validate, as_logged, predict
 from benchmark.protocols.hear.folds import Fold
