@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         resampler=options.resampler,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 
@@ -140,7 +140,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         say=say,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 

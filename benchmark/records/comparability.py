@@ -83,6 +83,9 @@ class ComparableGroup:
             shared.append(("seeds", " ".join(map(str, self.seeds))))
         return [*shared, *([] if self.device == "cpu" else [("trained on", self.device)])]
 
+    def __contains__(self, record: Record) -> bool:
+        return record in self.records.values()
+
     def of_task(self, task: TaskKey) -> list[Record]:
         """Records of a task in the order of the rows."""
         return [self.records[row, task] for row in self.rows if (row, task) in self.records]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -273,11 +273,22 @@ def read_record(path: Path) -> Record:
         raise RecordError(f"{path}: {error}") from error
 
 
-def read_records(directory: Path) -> list[Record]:
-    """All records of a folder and the folders in it, in the order of their paths."""
+def read_records(directory: Path, on_failure: Callable[[str], None] | None = None) -> list[Record]:
+    """All records of a folder and the folders in it, in the order of their paths.
+
+    Those that cannot be read are told to `on_failure`; without it the first raises `RecordError`.
+    """
     if not directory.is_dir():
         raise RecordError(f"{directory}: not a folder of result records")
-    return [read_record(path) for path in sorted(directory.rglob("*.json"))]
+    records = []
+    for path in sorted(directory.rglob("*.json")):
+        try:
+            records.append(read_record(path))
+        except RecordError as error:
+            if on_failure is None:
+                raise
+            on_failure(str(error))
+    return records
 
 
 def _text(content: Mapping[str, Any]) -> str:

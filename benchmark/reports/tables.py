@@ -118,9 +118,9 @@ def make_tables(
     return [out_dir / name for name in contents]
 
 
-def terminal_table(records: Iterable[Record], width: int = TERMINAL_WIDTH) -> str:
+def terminal_tables(groups: Iterable[ComparableGroup], width: int = TERMINAL_WIDTH) -> str:
     """The summary tables as plain text for a terminal."""
-    return "\n".join(terminal(summary_table(group), width) for group in comparable_groups(records))
+    return "\n".join(terminal(summary_table(group), width) for group in groups)
 
 
 def summary_table(group: ComparableGroup) -> Table:

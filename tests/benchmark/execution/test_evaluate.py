@@ -244,7 +244,7 @@ def test_seeds_decide_what_is_comparable_and_folds_are_kept(tmp_path: Path) -> N
     (embeddings / "embedding.json").write_text(json.dumps(EMBEDDING))
     metadata = embeddings / "task_metadata.json"
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "mode": "small"}))
-    quick = {"grid": "faster", "grid_points": 1, "threads": 1}
+    quick: dict[str, Any] = {"grid": "faster", "grid_points": 1, "threads": 1}
     plain = read_record(run(embeddings, **quick))
     several = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3, 8)))
     one = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3,)))

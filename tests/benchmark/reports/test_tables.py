@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import fmean
@@ -45,7 +46,7 @@ from benchmark.reports.tables import (
     make_tables,
     scores_csv,
     summary_table,
-    terminal_table,
+    terminal_tables,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden_tables"
@@ -64,6 +65,10 @@ def cells(table: Table) -> dict[str, dict[str, str]]:
         }
         for row in table.rows
     }
+
+
+def terminal_table(records: Iterable[Record], width: int = 80) -> str:
+    return terminal_tables(comparable_groups(records), width)
 
 
 def best(table: Table) -> set[tuple[str, str]]:
