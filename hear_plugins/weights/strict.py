@@ -10,11 +10,12 @@ from torch import Tensor
 
 from .catalogue import recognise
 from .errors import WeightsError
+from .messages import quoted
 
 
 def wrong_model(path: Path, fault: str, names: Iterable[str]) -> WeightsError:
     """The error for a file of another model, with that model's name when `names` tell it."""
-    look = recognise(names)
+    look = recognise(name for name in names if isinstance(name, str))
     hint = f"; the file looks like a checkpoint of {look}" if look else ""
     return WeightsError(f"{path} is not a checkpoint of this model: {fault}{hint}")
 
@@ -31,7 +32,7 @@ def load_strict(
     Parameters
     ----------
     network : its `state_dict()` names what is expected.
-    tensors : from `load_tensors`; converted to the network's dtypes.
+    tensors : from `load_tensors`; converted to the network's dtypes; floats must be finite.
     path : of the file, for the error.
     ignored : names, or prefixes ending in ".", that the file may hold and the network does not use.
     name_in_file : from the network's name of a tensor to the file's, where they differ.
@@ -39,8 +40,8 @@ def load_strict(
     Raises
     ------
     WeightsError
-        Naming the first tensor that is missing, misshapen or unexpected, and the model that the
-        file looks like when that can be told.
+        Naming the first tensor that is missing, misshapen, unexpected or not finite, and the model
+        that the file looks like when that can be told.
     """
     own = network.state_dict()
     names = {name_in_file(name): name for name in own}
@@ -53,20 +54,73 @@ def load_strict(
     }
     fault = None
     if missing := [name for name in expected if name not in given]:
-        fault = f"tensor {missing[0]} is missing" + _and_more(missing)
+        fault = f"tensor {quoted(missing[0])} is missing" + _and_more(missing)
     elif extra := [name for name in given if name not in expected]:
-        fault = f"tensor {extra[0]} is unexpected" + _and_more(extra)
+        fault = f"tensor {quoted(extra[0])} is unexpected" + _and_more(extra)
     else:
-        for name, value in given.items():
-            if value.shape != expected[name].shape:
-                fault = (
-                    f"tensor {name} has shape {tuple(value.shape)},"
-                    f" expected {tuple(expected[name].shape)}"
-                )
-                break
+        faults = (_fault(name, value, expected[name]) for name, value in given.items())
+        fault = next((fault for fault in faults if fault), None)
     if fault:
         raise wrong_model(path, fault, tensors)
     network.load_state_dict({names[name]: value for name, value in given.items()}, strict=True)
+
+
+def _fault(name: str, value: Tensor, expected: Tensor) -> str | None:
+    """Why a tensor cannot take the place of `expected`, or None."""
+    if value.shape != expected.shape:
+        shapes = f"{quoted(tuple(value.shape))}, expected {tuple(expected.shape)}"
+        return f"tensor {quoted(name)} has shape {shapes}"
+    if not expected.is_floating_point():
+        return None
+    if not value.is_floating_point():
+        return f"tensor {quoted(name)} has {value.dtype}, expected floats"
+    if not _is_finite(value, expected.dtype):
+        return f"tensor {quoted(name)} holds values that are not finite in {expected.dtype}"
+    if name.endswith("running_var") and bool((value < 0).any()):
+        return f"tensor {quoted(name)} is a variance and holds values below 0"
+    return None
+
+
+@torch.no_grad()
+def _is_finite(value: Tensor, dtype: torch.dtype) -> bool:
+    # One pass at the speed of memory; a sum that overflowed is no proof, and is looked into.
+    value = value if value.dtype == dtype else value.to(dtype)
+    return bool(value.sum().isfinite()) or bool(value.isfinite().all())
+
+
+def axis_size(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    name: str,
+    axis: int,
+    *,
+    dims: int,
+    default: int,
+    largest: int,
+) -> int:
+    """The size of an axis of a tensor, from which a network is built.
+
+    Parameters
+    ----------
+    path : of the file, for the error.
+    tensors, name, axis : from `load_tensors`; which one, and which of its axes.
+    dims : number of axes that it must have.
+    default : for a file without it; `load_strict` will then name it as missing.
+    largest : size beyond which no network is built.
+
+    Raises
+    ------
+    WeightsError
+        The tensor has another number of axes, or a size that no such network has.
+    """
+    value = tensors.get(name)
+    if value is None:
+        return default
+    if value.ndim != dims or not 1 <= value.shape[axis] <= largest:
+        shape = f"{quoted(tuple(value.shape))}, expected {dims} axes"
+        fault = f"tensor {name} has shape {shape}, that of axis {axis} from 1 to {largest}"
+        raise wrong_model(path, fault, tensors)
+    return value.shape[axis]
 
 
 def _and_more(names: Sequence[str]) -> str:
