@@ -1,8 +1,8 @@
 """From a raw corpus to a task folder.
 
 Every clip is mixed to mono, rounded to 16 bit, cut or padded at its own rate and resampled from
-there to each rate, as in hear-preprocess. The folder is built beside its place, under a hidden
-name, and moved when it is complete.
+there to each rate, as in hear-preprocess; ``prepared.json`` says by what. The folder is built
+beside its place, under a hidden name, and moved when it is complete.
 """
 
 from __future__ import annotations
@@ -20,8 +20,17 @@ from typing import Any
 from .audio import audio_rate, write_at_rates
 from .corpus import Clip, Corpus, arrange
 from .entries import ENTRIES, find_entry
-from .folder import TaskError, folder_name, near_names, read_task, write_task
+from .folder import (
+    PREPARED_FILE,
+    TaskError,
+    folder_name,
+    near_names,
+    read_task,
+    write_prepared,
+    write_task,
+)
 from .parallel import in_parallel
+from .resampling import SOXR, description
 from .staging import move_into_place, staging
 
 DEFAULT_RATE = 16000
@@ -141,9 +150,12 @@ def build_task(
             for split in metadata["splits"]:
                 (partial_path / str(rate) / split).mkdir(parents=True)
         make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
-        for done, _ in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
+        own_rates = set()
+        for done, own_rate in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
+            own_rates.add(own_rate)
             if on_progress:
                 on_progress(done, len(clips))
+        write_prepared(partial_path, description(SOXR), dict.fromkeys(rates, own_rates))
         read_task(partial_path)
         move_into_place(partial_path, final)
     return final
@@ -164,9 +176,10 @@ def _known(
 
 def _make_clip(
     folder: Path, rates: Sequence[int], seconds: float | None, item: tuple[str, Clip]
-) -> None:
+) -> int:
     name, clip = item
-    write_at_rates(clip.source, {rate: folder / str(rate) / name for rate in rates}, seconds)
+    paths = {rate: folder / str(rate) / name for rate in rates}
+    return write_at_rates(clip.source, paths, seconds)
 
 
 def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
@@ -177,6 +190,11 @@ def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
 
 def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
     task = read_task(final)
+    if not (final / PREPARED_FILE).exists():
+        raise TaskError(
+            f"{final}: is there already, but it was not prepared here, or by an earlier version"
+            " whose resampler had no dither; move it away to prepare it again"
+        )
     for path in new.iterdir():
         if path.read_bytes() != (final / path.name).read_bytes():
             raise TaskError(

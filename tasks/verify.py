@@ -14,7 +14,7 @@ import soundfile
 
 from .entries import ENTRIES
 from .entry import TaskEntry
-from .folder import RESAMPLED_FILE, TaskError, TaskFolder, faults, open_task
+from .folder import TaskError, TaskFolder, faults, open_task
 from .parallel import in_parallel
 
 BLOCK_FRAMES = 1 << 20
@@ -231,7 +231,7 @@ def _strays(task: TaskFolder, items: Mapping[str, Any]) -> Iterator[str]:
             for folder in (task.path / str(rate)).iterdir()
             if not folder.name.startswith(".")
         }
-        for name in sorted(beside - {*items, RESAMPLED_FILE}):
+        for name in sorted(beside - items.keys()):
             yield f"{task.path / str(rate) / name}: is no split; expected {', '.join(items)}"
 
 

@@ -64,8 +64,8 @@ def embed(
         Most clips in a batch, for models whose embeddings depend on the batch; by default as many
         clips of one length as make `benchmark.embeddings.batching.BATCH_SAMPLES`.
     resampler
-        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks. What another than the default
-        has resampled is embedded into ``<task>-<hash>-<resampler>/``.
+        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks. Resampled audio is embedded
+        into ``<task>-<hash>-<resampler>/``.
     on_progress
         Called with the clips that are embedded, the clips of the task, and the seconds of audio
         that were embedded since the last call.
@@ -135,9 +135,9 @@ def _embed(
 
 
 def _suffix(source: TaskAudio, rate: int) -> str:
-    """What tells embeddings of another resampler's audio from those of the default's."""
-    made = source.resampler != SOXR and source.resampled_by(rate) != "none"
-    return f"-{source.resampler}" if made else ""
+    """What tells embeddings of resampled audio from those of audio as it came."""
+    resampler = source.resampler_of(rate)
+    return f"-{resampler}" if resampler else ""
 
 
 def _about(
