@@ -27,12 +27,38 @@ def load_strict(
     ignored: Sequence[str] = (),
     name_in_file: Callable[[str], str] = str,
 ) -> None:
-    """Load `tensors` into `network`; every tensor must be there, fit, and be known.
+    """Load `tensors` into `network`; every tensor must be there, fit, be finite, and be known.
 
     Parameters
     ----------
-    network : its `state_dict()` names what is expected.
-    tensors : from `load_tensors`; converted to the network's dtypes; floats must be finite.
+    network, tensors, path, ignored, name_in_file : as of `check_fit`.
+
+    Raises
+    ------
+    WeightsError
+        As `check_fit`, or naming the first tensor that is not finite.
+    """
+    check_fit(network, tensors, path, ignored, name_in_file)
+    given = {name: tensors[name_in_file(name)] for name in network.state_dict()}
+    for name, own in network.state_dict().items():
+        if fault := _not_finite(name_in_file(name), given[name], own.dtype):
+            raise wrong_model(path, fault, tensors)
+    network.load_state_dict(given, strict=True)
+
+
+def check_fit(
+    network: torch.nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    ignored: Sequence[str] = (),
+    name_in_file: Callable[[str], str] = str,
+) -> None:
+    """Refuse tensors that are not those of `network`, by names, shapes and types.
+
+    Parameters
+    ----------
+    network : its `state_dict()` names what is expected; it may be on the device "meta".
+    tensors : from `load_tensors`; converted to the network's dtypes.
     path : of the file, for the error.
     ignored : names, or prefixes ending in ".", that the file may hold and the network does not use.
     name_in_file : from the network's name of a tensor to the file's, where they differ.
@@ -40,52 +66,49 @@ def load_strict(
     Raises
     ------
     WeightsError
-        Naming the first tensor that is missing, misshapen, unexpected or not finite, and the model
-        that the file looks like when that can be told.
+        Naming the first tensor that is missing, misshapen or unexpected, and the model that the
+        file looks like when that can be told.
     """
-    own = network.state_dict()
-    names = {name_in_file(name): name for name in own}
-    expected = {name: own[names[name]] for name in names}
-    skip = tuple(name for name in ignored if name.endswith("."))
+    expected = {name_in_file(name): value for name, value in network.state_dict().items()}
+    prefixes = tuple(name for name in ignored if name.endswith("."))
     given = {
         name: value
         for name, value in tensors.items()
-        if name in expected or not (name in ignored or (skip and name.startswith(skip)))
+        if name in expected or not (name in ignored or (prefixes and name.startswith(prefixes)))
     }
-    fault = None
     if missing := [name for name in expected if name not in given]:
-        fault = f"tensor {quoted(missing[0])} is missing" + _and_more(missing)
+        fault: str | None = f"tensor {quoted(missing[0])} is missing" + _and_more(missing)
     elif extra := [name for name in given if name not in expected]:
         fault = f"tensor {quoted(extra[0])} is unexpected" + _and_more(extra)
     else:
-        faults = (_fault(name, value, expected[name]) for name, value in given.items())
+        faults = (_misfit(name, value, expected[name]) for name, value in given.items())
         fault = next((fault for fault in faults if fault), None)
     if fault:
         raise wrong_model(path, fault, tensors)
-    network.load_state_dict({names[name]: value for name, value in given.items()}, strict=True)
 
 
-def _fault(name: str, value: Tensor, expected: Tensor) -> str | None:
+def _misfit(name: str, value: Tensor, expected: Tensor) -> str | None:
     """Why a tensor cannot take the place of `expected`, or None."""
     if value.shape != expected.shape:
         shapes = f"{quoted(tuple(value.shape))}, expected {tuple(expected.shape)}"
         return f"tensor {quoted(name)} has shape {shapes}"
-    if not expected.is_floating_point():
-        return None
-    if not value.is_floating_point():
+    if expected.is_floating_point() and not value.is_floating_point():
         return f"tensor {quoted(name)} has {value.dtype}, expected floats"
-    if not _is_finite(value, expected.dtype):
-        return f"tensor {quoted(name)} holds values that are not finite in {expected.dtype}"
-    if name.endswith("running_var") and bool((value < 0).any()):
-        return f"tensor {quoted(name)} is a variance and holds values below 0"
     return None
 
 
 @torch.no_grad()
-def _is_finite(value: Tensor, dtype: torch.dtype) -> bool:
-    # One pass at the speed of memory; a sum that overflowed is no proof, and is looked into.
+def _not_finite(name: str, value: Tensor, dtype: torch.dtype) -> str | None:
+    """What is wrong with a tensor's values once they have `dtype`, or None."""
+    if not dtype.is_floating_point:
+        return None
     value = value if value.dtype == dtype else value.to(dtype)
-    return bool(value.sum().isfinite()) or bool(value.isfinite().all())
+    # One pass at the speed of memory; a sum that overflowed is no proof, and is looked into.
+    if not value.sum().isfinite() and not bool(value.isfinite().all()):
+        return f"tensor {quoted(name)} holds values that are not finite in {dtype}"
+    if name.endswith("running_var") and bool((value < 0).any()):
+        return f"tensor {quoted(name)} is a variance and holds values below 0"
+    return None
 
 
 def axis_size(
