@@ -26,10 +26,12 @@ from .folder import (
     folder_name,
     near_names,
     read_task,
+    vocabulary,
     write_prepared,
     write_task,
 )
 from .parallel import in_parallel
+from .published import check_published
 from .resampling import SOXR, description
 from .staging import move_into_place, staging
 
@@ -47,6 +49,7 @@ def prepare(
     rates: Sequence[int] | str = (),
     mode: str = "",
     workers: int | str = 0,
+    allow_partial: bool | str = False,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Path:
@@ -67,6 +70,9 @@ def prepare(
         Of an entry that has several.
     workers
         Processes; default: as many as there are cores, at most 16.
+    allow_partial
+        Prepare a corpus that is not the one the entry describes, by its numbers of clips or its
+        labels (`tasks.published`), under the mode ``<mode>-partial``.
     on_progress
         Called with the clips done and the clips in all.
     options
@@ -84,7 +90,14 @@ def prepare(
     """
     corpus = read_corpus(name, source, mode=mode, **options)
     hz: Sequence[int] = _convert(rates or (), Sequence[int], "rates")
-    return build_task(corpus, tasks_dir, hz, _convert(workers, int, "workers"), on_progress)
+    return build_task(
+        corpus,
+        tasks_dir,
+        hz,
+        _convert(workers, int, "workers"),
+        on_progress,
+        allow_partial=_convert(allow_partial, bool, "allow_partial"),
+    )
 
 
 def read_corpus(name: str, /, source: Path | str, *, mode: str = "", **options: Any) -> Corpus:
@@ -132,9 +145,13 @@ def build_task(
     rates: Sequence[int] = (),
     workers: int = 0,
     on_progress: Progress | None = None,
+    *,
+    allow_partial: bool = False,
 ) -> Path:
     """Make the task folder of a corpus; arguments as for `prepare`."""
     metadata, items, clips = arrange(corpus)
+    counts = {split: len(files) for split, files in items.items()}
+    metadata = check_published(metadata, counts, set(map(str, vocabulary(items))), allow_partial)
     tasks_dir = Path(tasks_dir)
     tasks_dir.mkdir(parents=True, exist_ok=True)
     final = tasks_dir / folder_name(metadata)

@@ -156,7 +156,9 @@ def _prepare(options: argparse.Namespace) -> int:
     from benchmark.progress import counting_bar
     from tasks.prepare import option_types, prepare
 
-    keywords = _keywords(options.rest, [*option_types(options.name), "rates", "mode", "workers"])
+    keywords = _keywords(
+        options.rest, [*option_types(options.name), "rates", "mode", "workers", "allow_partial"]
+    )
     with counting_bar(f"preparing {options.name}") as on_progress:
         folder = prepare(
             options.name, options.source, options.tasks_dir, on_progress=on_progress, **keywords
