@@ -150,7 +150,7 @@ def check_published(
     if not allow_partial:
         raise TaskError(
             f"this is not the published {name}: {'; '.join(found)}. Give the whole corpus, or"
-            f" --allow-partial true to prepare it under the mode {mode}{PARTIAL}, which no"
+            f" --allow-partial to prepare it under the mode {mode}{PARTIAL}, which no"
             " published score stands beside"
         )
     return {**metadata, "mode": f"{mode}{PARTIAL}"}

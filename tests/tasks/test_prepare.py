@@ -17,7 +17,8 @@ import soundfile
 from tasks.audio import read_audio
 from tasks.entries import ENTRIES, find_entry
 from tasks.folder import TaskError, read_task
-from tasks.prepare import option_types, preparable, prepare
+from tasks.options import option_types, preparable
+from tasks.prepare import prepare
 from tasks.resampling import resample
 
 TEN = [f"{i:02d}.wav" for i in range(10)]
