@@ -309,6 +309,15 @@ def known_labels_file(split: str) -> str:
     return f"{split}_known_labels.json"
 
 
+def vocabulary(items: Mapping[str, Mapping[str, Sequence[Any]]]) -> list[Any]:
+    """Labels of the files of all splits, in the order of ``labelvocabulary.csv``."""
+    labels: set[Any] = set()
+    for files in items.values():
+        for entries in files.values():
+            labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
+    return sorted(labels)
+
+
 def write_prepared(path: Path, resampler: str, rates: Mapping[int, Iterable[int]]) -> None:
     """Write ``prepared.json``: for each rate (Hz) the rates of the recordings it was made from."""
     sources = {str(rate): sorted(rates[rate]) for rate in sorted(rates)}
@@ -336,17 +345,14 @@ def write_task(
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    labels: set[Any] = set()
     for split in metadata["splits"]:
-        for entries in items[split].values():
-            labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
         _write_json(path / f"{split}.json", dict(sorted(items[split].items())))
         if known is not None:
             _write_json(path / known_labels_file(split), dict(sorted(known[split].items())))
     with (path / VOCABULARY_FILE).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("idx", "label"))
-        rows.writerows(enumerate(sorted(labels)))
+        rows.writerows(enumerate(vocabulary(items)))
     _write_json(path / METADATA_FILE, metadata)
 
 

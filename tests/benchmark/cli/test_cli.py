@@ -292,6 +292,9 @@ def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     line = ["prepare", "custom", "--from", str(corpus), "--tasks-dir", str(tmp_path / "made")]
     assert main([*line, "--name", "letters", "--nfolds", "3"]) == 0
     assert "letters-v1-full" in capsys.readouterr().out
+    assert main([*line, "--name", "letters", "--force", "--nfolds", "4"]) == 0
+    assert main([*line, "--name"]) == 2
+    assert "--name: expected --OPTION VALUE" in capsys.readouterr().err
     assert main([*line, "--nmae", "letters"]) == 2
     assert "--nmae" in capsys.readouterr().err
 
