@@ -1,4 +1,4 @@
-"""What the documentation names is there, and what is made by a command is what the command makes."""
+"""What the documentation names is there; what a command makes is what the command makes now."""
 
 from __future__ import annotations
 
