@@ -17,7 +17,7 @@ import torch
 from tiny_task import make_task
 
 from benchmark.cli.main import main
-from benchmark.cli.model_listing import models_markdown, ready_modules
+from benchmark.cli.model_listing import ready_modules
 from benchmark.execution import run as job
 from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
@@ -274,11 +274,6 @@ def test_models_and_tasks_are_listed(tasks_dir: Path, capsys: pytest.CaptureFixt
     assert "fold00 7" in capsys.readouterr().out
     assert main(["tasks", "ecs10"]) == 2
     assert "did you mean esc10" in capsys.readouterr().err
-
-
-def test_the_readme_lists_the_models() -> None:
-    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
-    assert models_markdown() in readme, "`hear-benchmark models --markdown` makes that table"
 
 
 def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
