@@ -17,7 +17,7 @@ import torch
 from tiny_task import make_task
 
 from benchmark.cli.main import main
-from benchmark.cli.model_listing import models_markdown, ready_modules
+from benchmark.cli.model_listing import ready_modules
 from benchmark.execution import run as job
 from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
@@ -277,11 +277,6 @@ def test_models_and_tasks_are_listed(tasks_dir: Path, capsys: pytest.CaptureFixt
     assert "did you mean esc10" in capsys.readouterr().err
 
 
-def test_the_readme_lists_the_models() -> None:
-    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
-    assert models_markdown() in readme, "`hear-benchmark models --markdown` makes that table"
-
-
 def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -293,6 +288,9 @@ def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     line = ["prepare", "custom", "--from", str(corpus), "--tasks-dir", str(tmp_path / "made")]
     assert main([*line, "--name", "letters", "--nfolds", "3"]) == 0
     assert "letters-v1-full" in capsys.readouterr().out
+    assert main([*line, "--name", "letters", "--force", "--nfolds", "4"]) == 0
+    assert main([*line, "--name"]) == 2
+    assert "--name: expected --OPTION VALUE" in capsys.readouterr().err
     assert main([*line, "--nmae", "letters"]) == 2
     assert "--nmae" in capsys.readouterr().err
 
