@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from benchmark.embeddings.store import disk_errors, read_info
 from benchmark.errors import UserError
-from benchmark.execution.chance import chance_scores
+from benchmark.execution.task_facts import chance_scores, published_status
 from benchmark.metrics.registry import metric
 from benchmark.models.fingerprint import read_source
 from benchmark.protocols.options import ProtocolOptions
@@ -90,6 +90,8 @@ def evaluate(
                 finished = _finish(embeddings, work, protocol, options, on_progress)
                 results = results_from_json(finished.pop("results"))
                 chance, test_clips = chance_scores(embeddings)
+                limited = unit.embedding.limit is not None
+                published, note = (None, "") if limited else published_status(embeddings)
                 record = make_record(
                     unit,
                     _scores(results),
@@ -98,6 +100,8 @@ def evaluate(
                     task,
                     chance=chance,
                     test_clips=test_clips,
+                    published=published,
+                    published_note=note,
                     **finished,
                 )
                 write_record(path, record)

@@ -151,6 +151,8 @@ def make_record(
     commit: str | None,
     chance: Mapping[str, float] | None = None,
     test_clips: int | None = None,
+    published: bool | None = None,
+    published_note: str = "",
 ) -> Record:
     """Record of one evaluation.
 
@@ -158,7 +160,7 @@ def make_record(
     ----------
     embedding
         Content of `embedding.json`: `name`, `weights`, `embedding_size`, `hop_ms`, `seconds`,
-        `audio_seconds`, `versions`, `machine`, and `task_is_published` with its note.
+        `audio_seconds`, `versions`, `machine`.
     task
         Content of `task_metadata.json`; the domain, and whether it is a demo task, follow from the
         name where `tasks.entries` knows it.
@@ -166,7 +168,7 @@ def make_record(
         Wall time of the evaluation.
     versions, machine, commit
         Of the evaluation (`environment`); those of the embedding are in `embedding`.
-    chance, test_clips
+    chance, test_clips, published, published_note
         See `Record` and `TaskInfo`.
 
     Raises
@@ -182,8 +184,8 @@ def make_record(
         "domain": ENTRIES[name].domain if name in ENTRIES else "",
         "demo": any(name == entry.name for entry in DEMO_ENTRIES),
         "prediction_type": _get(task, "prediction_type", "task_metadata.json"),
-        "published": embedding.get("task_is_published"),
-        "published_note": embedding.get("task_is_published_note", ""),
+        "published": published,
+        "published_note": published_note,
         "test_clips": test_clips,
     }
     made = {

@@ -99,8 +99,7 @@ def test_domain_and_demo_follow_from_the_task(name: str, domain: str, demo: bool
 
 
 def test_whether_the_task_is_the_published_one_is_kept() -> None:
-    said = {"task_is_published": False, "task_is_published_note": "100 clips, not 2,000"}
-    record = made(embedding={**EMBEDDING, **said})
+    record = made(published=False, published_note="100 clips, not 2,000")
     assert (record.task.published, record.task.published_note) == (False, "100 clips, not 2,000")
 
 

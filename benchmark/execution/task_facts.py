@@ -1,7 +1,8 @@
-"""What a model that hears nothing scores on a task, from the labels of its test splits."""
+"""What a record says of its task, from the task's files beside the embeddings."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from benchmark.protocols.hear.folds import folds
-from tasks.folder import METADATA_FILE, known_labels_file
+from tasks.entries import DEMO_ENTRIES, ENTRIES
+from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
+from tasks.published import differences
 
 Labels = Sequence[Sequence[Any]]  # of every clip
 
@@ -41,6 +44,22 @@ def chance_scores(embeddings: Path) -> tuple[dict[str, float], int | None]:
         {metric: fmean(each[metric] for each in by_fold) for metric in by_fold[0]},
         sum(map(len, labels)),
     )
+
+
+def published_status(embeddings: Path) -> tuple[bool | None, str]:
+    """Whether the task is the published one of its name, and what differs, in words.
+
+    None where no entry of `tasks.entries` but the demo tasks has this name.
+    """
+    task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
+    name = task["task_name"]
+    if name not in ENTRIES or name in {entry.name for entry in DEMO_ENTRIES}:
+        return None, ""
+    counts = {split: len(_labels(embeddings, split)) for split in task["splits"]}
+    with (embeddings / VOCABULARY_FILE).open(encoding="utf-8", newline="") as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
+    found = list(differences(task, counts, labels))
+    return not found, "; ".join(found)
 
 
 def _labels(embeddings: Path, split: str) -> Labels:
