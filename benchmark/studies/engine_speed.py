@@ -29,8 +29,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics.event_scores import EventTable
-from benchmark.metrics.hear_scores import SCORES
+from benchmark.metrics.event_metrics import EventTable
+from benchmark.metrics.scene_metrics import SCORES
 from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
 from benchmark.records.environment import describe_machine, peak_memory
 from benchmark.studies.synthetic import make_event_embeddings, make_scene_embeddings

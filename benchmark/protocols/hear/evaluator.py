@@ -17,9 +17,9 @@ import torch
 
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, frames_of
 from benchmark.errors import UserError
-from benchmark.metrics.event_scores import EventTable
+from benchmark.metrics.event_metrics import EventTable
 from benchmark.metrics.events import Frames, Postprocessing, postprocessings, predicted_events
-from benchmark.metrics.hear_scores import scores_named
+from benchmark.metrics.scene_metrics import scores_named
 from benchmark.probes.mlp import Head, loss_function
 from benchmark.probes.training import Validate, as_logged, predict
 from benchmark.protocols.hear.options import Fold

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from benchmark.embeddings.dataset import Rows, read_embedded_task
 from benchmark.embeddings.extract import embed
 from benchmark.errors import UserError
-from benchmark.metrics.hear_scores import SCORES
+from benchmark.metrics.registry import metric
 from benchmark.models.hear_module import ModelSpec, load_model
 from benchmark.probes.batched_training import HeadStack
 from benchmark.probes.mlp import draw_head, loss_function
@@ -74,21 +74,20 @@ def test_scores_are_scikit_learns_on_the_known_clips(seed: int, share: float) ->
             function(target[rows, label], prediction[rows, label])
             for label, rows in enumerate(known.T)
         ]
-        found = SCORES[name].compute(prediction, target, known)
-        assert found == {"": pytest.approx(np.mean(expected), abs=1e-12)}
+        found = metric(name).value(prediction, target, known)
+        assert found == pytest.approx(np.mean(expected), abs=1e-12)
     whole = np.ones_like(known)
     for name in ("mAP", "aucroc", "d_prime"):
-        assert SCORES[name].compute(prediction, target, whole) == SCORES[name].compute(
-            prediction, target
-        )
+        masked = metric(name).value(prediction, target, whole)
+        assert masked == metric(name).value(prediction, target)
 
 
 def test_a_label_that_is_never_known_is_left_out() -> None:
     target = np.array([[1, 1], [0, 0]], np.float32)
     known = np.array([[True, False], [True, False]])
     prediction = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert SCORES["mAP"].compute(prediction, target, known) == {"": 1.0}
-    assert SCORES["mAP"].compute(prediction, target) == {"": 0.75}
+    assert metric("mAP").value(prediction, target, known) == 1.0
+    assert metric("mAP").value(prediction, target) == 0.75
 
 
 def test_the_loss_is_that_of_the_known_labels() -> None:
@@ -124,7 +123,7 @@ def test_what_is_not_known_changes_no_number(tmp_path: Path, variant: Variant) -
     with np.load(tmp_path / "work-one" / "test.predictions.npz") as arrays:
         known, target = arrays["known"], arrays["target"]
         assert known.shape == target.shape and known.sum() == 2 * len(known)
-        expected = SCORES["mAP"].compute(arrays["prediction"], target.astype("f4"), known)[""]
+        expected = metric("mAP").compute(arrays["prediction"], target.astype("f4"), known)[""]
     assert found[0]["test"]["test_mAP"] == pytest.approx(expected)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.metrics.event_scores import (
+from benchmark.metrics.event_metrics import (
     EventTable,
     onset_f_measure,
     onset_offset_f_measure,

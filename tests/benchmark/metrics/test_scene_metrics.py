@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmark.errors import UserError
-from benchmark.metrics.hear_scores import SCORES, scores_named
+from benchmark.metrics.registry import METRICS_REGISTRY, metric, metrics_named
 
 
 def of_sklearn(name: str, prediction: np.ndarray, target: np.ndarray) -> float:
@@ -46,7 +47,7 @@ def test_ranking_scores_are_those_of_scikit_learn(
     else:
         target = (chance.random((rows, labels)) < 0.3).astype(np.float32)
     for name in ("mAP", "aucroc", "d_prime"):
-        ours = SCORES[name].primary(prediction, target)
+        ours = metric(name).value(prediction, target)
         theirs = of_sklearn(name, prediction, target)
         assert ours == theirs or (math.isnan(ours) and math.isnan(theirs)), name
 
@@ -56,41 +57,61 @@ def test_many_labels_and_rows_too() -> None:
     prediction = chance.random((3000, 40), dtype=np.float32)
     target = (prediction + chance.normal(0, 0.5, prediction.shape) > 0.8).astype(np.float32)
     for name in ("mAP", "aucroc", "d_prime"):
-        assert SCORES[name].primary(prediction, target) == of_sklearn(name, prediction, target)
+        assert metric(name).value(prediction, target) == of_sklearn(name, prediction, target)
 
 
 def test_accuracies() -> None:
     prediction = np.array([[0.1, 0.9], [0.5, 0.5], [0.2, 0.8]], np.float32)
     target = np.array([[0, 1], [1, 0], [1, 0]], np.float32)
     # The first of two equal predictions counts.
-    assert SCORES["top1_acc"].primary(prediction, target) == 2 / 3
-    assert SCORES["pitch_acc"].primary(prediction, target) == 2 / 3
+    assert metric("top1_acc").value(prediction, target) == 2 / 3
+    assert metric("pitch_acc").value(prediction, target) == 2 / 3
     octave_off = np.eye(25, dtype=np.float32)[[12, 13, 3]], np.eye(25, dtype=np.float32)[[0, 1, 4]]
-    assert SCORES["chroma_acc"].primary(*octave_off) == 2 / 3
-    assert SCORES["pitch_acc"].primary(*octave_off) == 0.0
+    assert metric("chroma_acc").value(*octave_off) == 2 / 3
+    assert metric("pitch_acc").value(*octave_off) == 0.0
 
 
 def test_a_prediction_that_is_nan_makes_ranking_scores_nan() -> None:
     prediction = np.array([[np.nan, 1.0], [0.0, 1.0]], np.float32)
-    assert math.isnan(SCORES["mAP"].primary(prediction, np.eye(2, dtype=np.float32)))
+    assert math.isnan(metric("mAP").value(prediction, np.eye(2, dtype=np.float32)))
 
 
-def test_event_scores_are_in_the_tables_under_the_kits_names() -> None:
-    assert not SCORES["segment_1s_er"].maximize
-    assert all(score.maximize for name, score in SCORES.items() if name != "segment_1s_er")
-    assert [score.name for score in scores_named(["event_onset_50ms_fms"], "event")] == [
-        "event_onset_50ms_fms"
-    ]
+def test_event_metrics_have_the_kits_names() -> None:
+    lower = [one.name for one in METRICS_REGISTRY.all() if not one.higher_is_better]
+    assert lower == ["segment_1s_er"]
+    (found,) = metrics_named(["event_onset_50ms_fms"], "event")
+    assert found.name == "event_onset_50ms_fms"
+
+
+def test_parts_have_the_direction_of_their_metric() -> None:
+    for name, parent in (
+        ("segment_1s_er_error_rate", "segment_1s_er"),
+        ("event_onset_200ms_fms_precision", "event_onset_200ms_fms"),
+        ("event_onset_offset_50ms_20perc_fms_f_measure", "event_onset_offset_50ms_20perc_fms"),
+    ):
+        assert metric(name) is metric(parent)
+    assert metric("segment_1s_er_error_rate").arrow == "↓"
+    with pytest.raises(UserError, match="unknown metric 'segment_1s_er_precision'"):
+        metric("segment_1s_er_precision")
+
+
+def test_what_is_undefined_counts_as_the_worst() -> None:
+    assert metric("event_onset_200ms_fms").defined(math.nan) == 0.0
+    assert metric("segment_1s_er").defined(None) == 1.0
+    assert metric("d_prime").defined(math.inf) == math.inf
+    assert not metric("d_prime").is_share and metric("aucroc").is_share
 
 
 @pytest.mark.parametrize(
     ("names", "kind", "said"),
     [
         (["top1acc"], "scene", "did you mean 'top1_acc'"),
-        (["mAP"], "event", "is for scene tasks"),
-        ([], "scene", "names no score"),
+        (["mAP"], "event", "is a metric of scene tasks"),
+        ([], "scene", "must be a list of metrics"),
+        ("mAP", "scene", "must be a list of metrics"),
+        ([["mAP"]], "scene", "names of metrics"),
     ],
 )
-def test_wrong_scores_are_named(names: list[str], kind: str, said: str) -> None:
+def test_wrong_metrics_are_named(names: Any, kind: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        scores_named(names, kind)
+        metrics_named(names, kind)
