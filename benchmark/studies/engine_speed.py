@@ -137,17 +137,17 @@ def measure_scores(files: int = 37, notes: int = 1300, kit_files: int = 2) -> di
     Both start from lists of events. Lists have a MAESTRO fold's density: 88 labels in 120 s.
     """
     kit_scores = import_module("heareval.score").available_scores
-    chance, labels = random.Random(0), [str(number) for number in range(88)]
+    rng, labels = random.Random(0), [str(number) for number in range(88)]
     reference: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
     estimated: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
     for file in reference:
         for _ in range(notes):
-            start, length = chance.uniform(0, 118_000), chance.uniform(30, 1500)
-            event = {"label": chance.choice(labels), "start": start, "end": start + length}
+            start, length = rng.uniform(0, 118_000), rng.uniform(30, 1500)
+            event = {"label": rng.choice(labels), "start": start, "end": start + length}
             reference[file].append(event)
-            if chance.random() < 0.9:
-                heard = max(0.0, start + chance.gauss(0, 30))
-                end = max(heard, start + length + chance.gauss(0, 100))
+            if rng.random() < 0.9:
+                heard = max(0.0, start + rng.gauss(0, 30))
+                end = max(heard, start + length + rng.gauss(0, 100))
                 estimated[file].append({**event, "start": heard, "end": end})
     results = {}
     for name, score in SCORES.items():

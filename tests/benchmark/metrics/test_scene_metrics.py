@@ -38,14 +38,14 @@ def of_sklearn(name: str, prediction: np.ndarray, target: np.ndarray) -> float:
 def test_ranking_scores_are_those_of_scikit_learn(
     seed: int, rows: int, labels: int, levels: int, one_hot: bool
 ) -> None:
-    chance = np.random.default_rng(seed)
-    prediction = chance.random((rows, labels), dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    prediction = rng.random((rows, labels), dtype=np.float32)
     if levels:  # many equal predictions, as a saturated head makes them
         prediction = np.round(prediction * levels).astype(np.float32) / np.float32(levels)
     if one_hot:
-        target = np.eye(labels, dtype=np.float32)[chance.integers(labels, size=rows)]
+        target = np.eye(labels, dtype=np.float32)[rng.integers(labels, size=rows)]
     else:
-        target = (chance.random((rows, labels)) < 0.3).astype(np.float32)
+        target = (rng.random((rows, labels)) < 0.3).astype(np.float32)
     for name in ("mAP", "aucroc", "d_prime"):
         ours = metric(name).value(prediction, target)
         theirs = of_sklearn(name, prediction, target)
@@ -53,9 +53,9 @@ def test_ranking_scores_are_those_of_scikit_learn(
 
 
 def test_many_labels_and_rows_too() -> None:
-    chance = np.random.default_rng(0)
-    prediction = chance.random((3000, 40), dtype=np.float32)
-    target = (prediction + chance.normal(0, 0.5, prediction.shape) > 0.8).astype(np.float32)
+    rng = np.random.default_rng(0)
+    prediction = rng.random((3000, 40), dtype=np.float32)
+    target = (prediction + rng.normal(0, 0.5, prediction.shape) > 0.8).astype(np.float32)
     for name in ("mAP", "aucroc", "d_prime"):
         assert metric(name).value(prediction, target) == of_sklearn(name, prediction, target)
 

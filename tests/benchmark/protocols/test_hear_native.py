@@ -265,12 +265,12 @@ def test_folds_are_aggregated_as_pandas_does(values: list[float]) -> None:
     frames=st.integers(3, 40),  # scipy reflects wrongly where a window covers 2 frames 8 times
     window=st.sampled_from([0, 20, 40, 100, 150, 250, 900]),
     least=st.sampled_from([0, 50, 125, 250]),
-    chance=st.floats(0.2, 0.8),
+    rng=st.floats(0.2, 0.8),
 )
-def test_events_of_frames(seed: int, frames: int, window: int, least: int, chance: float) -> None:
+def test_events_of_frames(seed: int, frames: int, window: int, least: int, rng: float) -> None:
     """Against scipy's filter and a plain loop, as the kit makes events."""
     random = np.random.default_rng(seed)
-    prediction = random.random((frames, 3), dtype=np.float32) + np.float32(chance - 0.5)
+    prediction = random.random((frames, 3), dtype=np.float32) + np.float32(rng - 0.5)
     times = 25.0 + 50.0 * np.arange(frames)
     order = random.permutation(frames)  # rows of a file need not lie in time's order
     smooth = prediction

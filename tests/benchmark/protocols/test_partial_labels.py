@@ -21,8 +21,8 @@ from benchmark.embeddings.extract import embed
 from benchmark.errors import UserError
 from benchmark.metrics.registry import metric
 from benchmark.models.hear_module import ModelSpec, load_model
-from benchmark.probes.batched_training import HeadStack
-from benchmark.probes.mlp import draw_head, loss_function
+from benchmark.probes.batched_training import BatchedHeads
+from benchmark.probes.mlp import init_head, loss_function
 from benchmark.protocols.hear.grid import grid_points
 from benchmark.protocols.hear.kit import evaluate_with_kit
 from benchmark.protocols.hear.native import Variant, evaluate_native
@@ -95,9 +95,9 @@ def test_the_loss_is_that_of_the_known_labels() -> None:
     logits = torch.randn(6, 3, generator=draw)
     target = (torch.rand(6, 3, generator=draw) < 0.5).float()
     known = torch.rand(6, 3, generator=draw) < 0.6
-    wanted = target.masked_fill(~known, torch.nan)
+    targets = target.masked_fill(~known, torch.nan)
     expected = F.binary_cross_entropy_with_logits(logits[known], target[known])
-    assert torch.allclose(loss_function(False, partial=True)(logits, wanted), expected)
+    assert torch.allclose(loss_function(False, partial=True)(logits, targets), expected)
     nothing = torch.full((6, 3), torch.nan)
     assert loss_function(False, partial=True)(logits, nothing) == 0
 
@@ -144,25 +144,25 @@ def test_a_stack_steps_as_each_head_alone() -> None:
     count, size = 30, 5
     x = torch.randn(count, size, generator=draw)
     target = (torch.rand(count, 3, generator=draw) < 0.5).float()
-    wanted = target.masked_fill(torch.rand(count, 3, generator=draw) < 0.5, torch.nan)
-    conf = {**grid_points("faster", 1, {"task_name": "x"})[0], "dropout": 0.0, "hidden_dim": 8}
-    rows = Rows([slice(0, count)], target, wanted, lambda parts: x[parts[0]], partial=True)
+    targets = target.masked_fill(torch.rand(count, 3, generator=draw) < 0.5, torch.nan)
+    hparams = {**grid_points("faster", 1, {"task_name": "x"})[0], "dropout": 0.0, "hidden_dim": 8}
+    rows = Rows([slice(0, count)], target, targets, lambda parts: x[parts[0]], partial=True)
     heads = [
-        draw_head(size, 3, False, conf, torch.Generator().manual_seed(s), torch.device("cpu"), True)
+        init_head(size, 3, False, hparams, torch.Generator().manual_seed(s), torch.device("cpu"), True)
         for s in (1, 2)
     ]
     gradients = []
     for head in heads:
         head.train()
-        head.loss(head(x), wanted).backward()
+        head.loss(head(x), targets).backward()
         gradients.append([value.grad.clone() for value in head.parameters()])
         head.zero_grad()
-    stack = HeadStack([0, 1], heads, [rows, rows], [conf, conf])
+    stack = BatchedHeads([0, 1], heads, [rows, rows], [hparams, hparams])
     found: dict[str, torch.Tensor] = {}
     stack._update = lambda active: found.update(  # type: ignore[method-assign]
         {name: stack.values[name].grad.clone() for name in stack.trained}
     )
-    stack.step(x, wanted, torch.ones(2, count, dtype=torch.bool))
+    stack.step(x, targets, torch.ones(2, count, dtype=torch.bool))
     names = [name for name, _ in heads[0].named_parameters()]
     for place, its in enumerate(gradients):
         for name, gradient in zip(names, its, strict=True):
