@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import cast
 
 from benchmark.errors import UserError
-from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.options import ProtocolOptions
+from benchmark.protocols.registry import Protocol, protocol
 
 # Fork would copy a process whose torch already has threads.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -26,8 +27,8 @@ OnProgress = Callable[[Path, float, str], None]
 def evaluate_in_processes(
     folders: Sequence[Path],
     out: Path,
-    engine: str,
-    options: HearOptions,
+    chosen: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     on_progress: OnProgress,
 ) -> Iterator[tuple[Path, Path | UserError]]:
@@ -51,7 +52,7 @@ def evaluate_in_processes(
                 folder = todo.pop()
                 receiver, sender = _CONTEXT.Pipe(duplex=False)
                 process = _CONTEXT.Process(
-                    target=_work, args=(sender, folder, out, engine, options), daemon=True
+                    target=_work, args=(sender, folder, out, chosen.name, options), daemon=True
                 )
                 process.start()
                 sender.close()  # else the end of the process would not end the pipe
@@ -75,7 +76,7 @@ def evaluate_in_processes(
             process.join()
 
 
-def _work(sender: Connection, folder: Path, out: Path, engine: str, options: HearOptions) -> None:
+def _work(sender: Connection, folder: Path, out: Path, name: str, options: ProtocolOptions) -> None:
     """In the process: send parts of progress, at the end the record's path or the error."""
     from benchmark.execution.evaluate import evaluate
 
@@ -83,7 +84,7 @@ def _work(sender: Connection, folder: Path, out: Path, engine: str, options: Hea
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         result: Path | UserError = evaluate(
-            folder, out, engine, options, lambda part, text: sender.send((part, text))
+            folder, out, protocol(name), options, lambda part, text: sender.send((part, text))
         )
     except UserError as error:
         result = error

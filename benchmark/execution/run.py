@@ -15,12 +15,13 @@ from pathlib import Path
 from benchmark.embeddings.extract import embed
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import DiskFullError, UserError
-from benchmark.execution.evaluate import check_engine, evaluate
+from benchmark.execution.evaluate import evaluate
 from benchmark.execution.local import OnProgress, evaluate_in_processes
 from benchmark.models.conformance import probe
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
-from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.options import ProtocolOptions
+from benchmark.protocols.registry import Protocol
 from tasks.folder import TaskError, TaskFolder, near_names
 from tasks.resampling import SOXR
 
@@ -50,8 +51,8 @@ def run(
     out: Path,
     *,
     device: str,
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     say: Say,
     resampler: str = SOXR,
@@ -63,15 +64,15 @@ def run(
     DiskFullError
         Nothing else can go on then; what is finished is kept.
     """
-    check_engine(engine, hear)
+    protocol.check(options)
     outcome = Outcome()
     for model in _load_models(specs, device, say, outcome):
         for task in tasks:
             made = _embed_task(model, task, out, resampler, say, outcome)
             if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
-                _evaluate_folders(made, out, engine, hear, jobs, say, outcome)
+                _evaluate_folders(made, out, protocol, options, jobs, say, outcome)
     if jobs > 1:
-        _evaluate_folders(outcome.embeddings, out, engine, hear, jobs, say, outcome)
+        _evaluate_folders(outcome.embeddings, out, protocol, options, jobs, say, outcome)
     return outcome
 
 
@@ -97,8 +98,8 @@ def evaluate_all(
     *,
     modules: Sequence[str],
     tasks: Sequence[str],
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     say: Say,
 ) -> Outcome:
@@ -109,7 +110,7 @@ def evaluate_all(
     UserError
         There are none, or none of a module or task that is named; the engine is not installed.
     """
-    check_engine(engine, hear)
+    protocol.check(options)
     chosen = []
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):
@@ -134,7 +135,7 @@ def evaluate_all(
     if not chosen:
         raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
     outcome = Outcome(embeddings=chosen)
-    _evaluate_folders(chosen, out, engine, hear, jobs, say, outcome)
+    _evaluate_folders(chosen, out, protocol, options, jobs, say, outcome)
     return outcome
 
 
@@ -181,8 +182,8 @@ def _embed_task(
 def _evaluate_folders(
     folders: Sequence[Path],
     out: Path,
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     say: Say,
     outcome: Outcome,
@@ -195,9 +196,9 @@ def _evaluate_folders(
             parts[folder] = part
 
         evaluated = (
-            evaluate_in_processes(folders, out, engine, hear, jobs, on_progress)
+            evaluate_in_processes(folders, out, protocol, options, jobs, on_progress)
             if jobs > 1
-            else _evaluate_in_turn(folders, out, engine, hear, on_progress)
+            else _evaluate_in_turn(folders, out, protocol, options, on_progress)
         )
         for folder, result in evaluated:
             name = f"{folder.parent.name}  {folder.name}"
@@ -214,13 +215,13 @@ def _evaluate_folders(
 def _evaluate_in_turn(
     folders: Sequence[Path],
     out: Path,
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     on_progress: OnProgress,
 ) -> Iterator[tuple[Path, Path | UserError]]:
     for folder in folders:
         try:
-            yield folder, evaluate(folder, out, engine, hear, partial(on_progress, folder))
+            yield folder, evaluate(folder, out, protocol, options, partial(on_progress, folder))
         except UserError as error:
             yield folder, error
 

@@ -7,7 +7,8 @@ with pytorch-lightning 1.9.5's loop, EarlyStopping and ModelCheckpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from benchmark.embeddings.dataset import Rows
 from benchmark.errors import UserError
-from benchmark.probes.mlp import Head, Hparams
+from benchmark.probes.mlp import Head, Hparams, init_head
+from benchmark.probes.registry import Probe, ProbeData
 
 BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
 
@@ -188,6 +190,21 @@ def train(
     return stopping.best
 
 
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads.
+
+    The kit also turns deterministic algorithms on: on a CPU no operation here has another one, and
+    the switch alone imports a compiler, which takes longer than a small task.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def require_device(device: str) -> None:
     """Raise `UserError` if probes cannot be trained on that device here."""
     kind = device.partition(":")[0]
@@ -226,3 +243,60 @@ def as_logged(value: float) -> float:
 def _skip_loader_seed(generator: torch.Generator) -> None:
     # Each pass over a DataLoader draws a seed for workers that the kit does not have.
     torch.empty((), dtype=torch.int64).random_(generator=generator)
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A trained head at its best epoch."""
+
+    head: Head
+    best: Best
+    batch_size: int
+
+    def predict(self, rows: Rows) -> Tensor:
+        """(rows, labels) float32 probabilities."""
+        return predict(self.head, rows, self.batch_size)[1]
+
+
+def fit_mlp(data: ProbeData, hparams: Hparams, generator: torch.Generator) -> FittedHead:
+    """HEAR's network, trained until the score of `data.valid` no longer improves."""
+    batch_size = hparams["batch_size"]
+    rows = data.train
+    head = init_head(
+        data.embed_dim,
+        rows.multi_hot.shape[1],
+        not rows.targets.is_floating_point(),
+        hparams,
+        generator,
+        rows.targets.device,
+        rows.label_mask is not None,
+    )
+
+    def validate(head: Head) -> tuple[float, None]:
+        return data.score(predict(head, data.valid, batch_size)[1]), None
+
+    best = train(head, rows, hparams, validate, True, generator)
+    head.load_state_dict(best.state)
+    head.eval()
+    return FittedHead(head, best, batch_size)
+
+
+PROBES = (
+    Probe(
+        "mlp",
+        "HEAR's shallow network: linear layers, batch norm, dropout, early stopping",
+        {
+            "hidden_layers": 1,
+            "hidden_dim": 1024,
+            "dropout": 0.1,
+            "lr": 1e-3,
+            "patience": 20,
+            "max_epochs": 500,
+            "check_val_every_n_epoch": 3,
+            "batch_size": 1024,
+            "norm_after_activation": False,
+            "initialization": "xavier_uniform_",
+        },
+        fit_mlp,
+    ),
+)

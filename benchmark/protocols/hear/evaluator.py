@@ -19,10 +19,10 @@ from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, frames_of
 from benchmark.errors import UserError
 from benchmark.metrics.event_metrics import EventTable
 from benchmark.metrics.events import Frames, Postprocessing, postprocessings, predicted_events
-from benchmark.metrics.registry import metrics_named
 from benchmark.probes.mlp import Head, loss_function
 from benchmark.probes.training import Validate, as_logged, predict
 from benchmark.protocols.hear.folds import Fold
+from benchmark.protocols.task_metrics import metrics_of
 
 
 class Evaluator:
@@ -46,14 +46,9 @@ class Evaluator:
 
     def __init__(self, task: EmbeddedTask) -> None:
         self.task = task
-        self.metrics = metrics_named(task.metadata["evaluation"], task.kind)
+        self.metrics = metrics_of(task)
         self.by_score = bool(task.metadata.get("use_scoring_for_early_stopping", True))
         self.maximize = self.by_score and self.metrics[0].higher_is_better
-        if task.has_label_mask and (lacking := [m.name for m in self.metrics if not m.label_mask]):
-            raise UserError(
-                f"{task.path}: its labels are known in part, of which there is no {lacking[0]};"
-                " expected mAP, aucroc or d_prime in `evaluation` of task_metadata.json"
-            )
         self.postprocessings = postprocessings(task.metadata) if task.kind == "event" else [()]
         if not self.by_score and len(self.postprocessings) != 1:
             raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,21 @@ def aggregate(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         aggregated[f"{name}_mean"] = float(mean)
         aggregated[f"{name}_std"] = math.sqrt(squares / (count - 1)) if count > 1 else math.nan
     return aggregated
+
+
+def means_by_seed(results: Sequence[FoldResult]) -> dict[int, dict[str, float]]:
+    """For every seed the mean over folds of each score (`aggregate`)."""
+    by_seed: dict[int, dict[str, Mapping[str, float]]] = {}
+    for result in results:
+        by_seed.setdefault(result.seed, {})[result.fold] = result.scores
+    return {
+        seed: {
+            name.removesuffix("_mean"): value
+            for name, value in aggregate(folds).items()
+            if name.endswith("_mean")
+        }
+        for seed, folds in by_seed.items()
+    }
 
 
 def _without_address(value: Any) -> Any:

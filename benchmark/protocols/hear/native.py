@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +27,7 @@ from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_t
 from benchmark.embeddings.store import disk_errors
 from benchmark.probes.batched_training import train_batched
 from benchmark.probes.mlp import Hparams, init_head
-from benchmark.probes.training import train
+from benchmark.probes.training import cpu_threads, train
 from benchmark.protocols.hear.evaluator import Evaluator
 from benchmark.protocols.hear.folds import Fold, folds
 from benchmark.protocols.hear.grid import grid_points
@@ -92,7 +91,7 @@ def evaluate_native(
     """
     variant = variant or Variant()
     work.mkdir(parents=True, exist_ok=True)
-    with disk_errors(work), _threads(options.threads):
+    with disk_errors(work), cpu_threads(options.threads):
         task = read_embedded_task(embeddings)
         settings = {
             "options": options.that_change_scores(),
@@ -287,18 +286,3 @@ class _Evaluation:
             "epoch": run.epoch,
             "time_in_min": run.seconds / 60,
         }
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute on so many threads.
-
-    The kit also turns deterministic algorithms on: on a CPU no operation here has another one, and
-    the switch alone imports a compiler, which takes longer than a small task.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -21,6 +21,7 @@ from benchmark.cli.model_listing import ready_modules
 from benchmark.execution import run as job
 from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.registry import protocol
 from benchmark.records.record import read_records
 
 TESTS = Path(__file__).parents[2]
@@ -303,8 +304,8 @@ def test_evaluate_names_what_there_is(fails: Fail, tasks_dir: Path, tmp_path: Pa
             tmp_path,
             modules=[],
             tasks=["tinny"],
-            engine="native",
-            hear=HearOptions(),
+            protocol=protocol("hear"),
+            options=HearOptions(),
             jobs=1,
             say=print,
         )

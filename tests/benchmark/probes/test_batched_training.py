@@ -14,13 +14,13 @@ from benchmark.probes.batched_training import train_batched
 from benchmark.probes.mlp import Head, init_head
 from benchmark.probes.training import Best, train
 from benchmark.protocols.hear.evaluator import Evaluator
-from benchmark.protocols.hear.grid import Hparams, grid_points
-from benchmark.protocols.hear.options import folds
+from benchmark.protocols.hear.folds import folds
+from benchmark.protocols.hear.grid import grid_points
 
 CPU = torch.device("cpu")
 
 
-def confs_of(metadata: dict[str, Any], **changes: Any) -> list[Hparams]:
+def grid_of(metadata: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
     """Points of several shapes that last long enough to stop at different epochs, no dropout."""
     changes = {"dropout": 0.0, "max_epochs": 12, "patience": 2, **changes}
     return [hparams | changes for hparams in grid_points("faster", 6, metadata)]
@@ -29,27 +29,27 @@ def confs_of(metadata: dict[str, Any], **changes: Any) -> list[Hparams]:
 def compare(folder: Path, over_folds: bool, **changes: Any) -> list[tuple[Best, Best]]:
     task = read_embedded_task(folder)
     rows, evaluator, all_folds = TaskRows(task, True, CPU), Evaluator(task), folds(task.metadata)
-    hparams = confs_of(task.metadata, **changes)
+    grid = grid_of(task.metadata, **changes)
     if over_folds:
-        hparams = hparams[:1] * len(all_folds)
-    chosen = all_folds if over_folds else all_folds[:1] * len(hparams)
+        grid = grid[:1] * len(all_folds)
+    chosen = all_folds if over_folds else all_folds[:1] * len(grid)
     data = {fold: rows.of(*fold.train) for fold in chosen}
     validates = [
-        evaluator.validation(rows, f, c["batch_size"]) for f, c in zip(chosen, hparams, strict=True)
+        evaluator.validation(rows, f, c["batch_size"]) for f, c in zip(chosen, grid, strict=True)
     ]
 
     def heads() -> list[Head]:
         generator = torch.Generator().manual_seed(5)
         shape = task.size, len(task.labels), task.multiclass
-        return [init_head(*shape, hparams, generator, CPU) for hparams in hparams]
+        return [init_head(*shape, hparams, generator, CPU) for hparams in grid]
 
     generator = torch.Generator().manual_seed(6)
     together = train_batched(
-        heads(), [data[f] for f in chosen], hparams, validates, evaluator.maximize, generator
+        heads(), [data[f] for f in chosen], grid, validates, evaluator.maximize, generator
     )
     alone = [
         train(head, data[fold], hparams, validate, evaluator.maximize, generator)
-        for head, fold, hparams, validate in zip(heads(), chosen, hparams, validates, strict=True)
+        for head, fold, hparams, validate in zip(heads(), chosen, grid, validates, strict=True)
     ]
     return list(zip(together, alone, strict=True))
 

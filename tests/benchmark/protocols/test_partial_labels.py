@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from benchmark.probes.batched_training import BatchedHeads
 from benchmark.probes.mlp import init_head, loss_function
 from benchmark.protocols.hear.grid import grid_points
 from benchmark.protocols.hear.kit import evaluate_with_kit
-from benchmark.protocols.hear.native import Variant, evaluate_native
+from benchmark.protocols.hear.native import evaluate_native
 from benchmark.protocols.hear.options import HearOptions
 from benchmark.studies.synthetic import make_scene_embeddings
 from tasks.audio import write_wav
@@ -97,18 +98,18 @@ def test_the_loss_is_that_of_the_known_labels() -> None:
     known = torch.rand(6, 3, generator=draw) < 0.6
     targets = target.masked_fill(~known, torch.nan)
     expected = F.binary_cross_entropy_with_logits(logits[known], target[known])
-    assert torch.allclose(loss_function(False, partial=True)(logits, targets), expected)
+    assert torch.allclose(loss_function(False, masked=True)(logits, targets), expected)
     nothing = torch.full((6, 3), torch.nan)
-    assert loss_function(False, partial=True)(logits, nothing) == 0
+    assert loss_function(False, masked=True)(logits, nothing) == 0
 
 
-@pytest.mark.parametrize("variant", [Variant(), Variant(parallel_grid=True)], ids=["one", "grid"])
-def test_what_is_not_known_changes_no_number(tmp_path: Path, variant: Variant) -> None:
+@pytest.mark.parametrize("parallel", [False, True], ids=["one", "grid"])
+def test_what_is_not_known_changes_no_number(tmp_path: Path, parallel: bool) -> None:
     one, other = _make(tmp_path / "one"), _make(tmp_path / "other")
     for split in SIZES:
         # In the other folder every label that is not known is there.
         path = other / f"{split}.target-labels.pkl"
-        known = read_embedded_task(other).known(split)
+        known = read_embedded_task(other).label_mask(split)
         rows = pickle.loads(path.read_bytes())
         more = [
             [*labels, *(LABELS[i] for i in np.flatnonzero(~its) if LABELS[i] not in labels)]
@@ -116,14 +117,19 @@ def test_what_is_not_known_changes_no_number(tmp_path: Path, variant: Variant) -
         ]
         path.write_bytes(pickle.dumps(more))
     found = [
-        evaluate_native(folder, tmp_path / f"work-{folder.name}", FASTER, _quiet, variant)
+        evaluate_native(
+            folder,
+            tmp_path / f"work-{folder.name}",
+            replace(FASTER, parallel_grid=parallel),
+            _quiet,
+        )
         for folder in (one, other)
     ]
     assert _numbers(found[0]) == _numbers(found[1])
     with np.load(tmp_path / "work-one" / "test.predictions.npz") as arrays:
-        known, target = arrays["known"], arrays["target"]
+        known, target = arrays["label_mask"], arrays["target"]
         assert known.shape == target.shape and known.sum() == 2 * len(known)
-        expected = metric("mAP").compute(arrays["prediction"], target.astype("f4"), known)[""]
+        expected = metric("mAP").value(arrays["prediction"], target.astype("f4"), known)
     assert found[0]["test"]["test_mAP"] == pytest.approx(expected)
 
 
@@ -146,9 +152,11 @@ def test_a_stack_steps_as_each_head_alone() -> None:
     target = (torch.rand(count, 3, generator=draw) < 0.5).float()
     targets = target.masked_fill(torch.rand(count, 3, generator=draw) < 0.5, torch.nan)
     hparams = {**grid_points("faster", 1, {"task_name": "x"})[0], "dropout": 0.0, "hidden_dim": 8}
-    rows = Rows([slice(0, count)], target, targets, lambda parts: x[parts[0]], partial=True)
+    rows = Rows([slice(0, count)], target, targets, lambda parts: x[parts[0]], masked=True)
     heads = [
-        init_head(size, 3, False, hparams, torch.Generator().manual_seed(s), torch.device("cpu"), True)
+        init_head(
+            size, 3, False, hparams, torch.Generator().manual_seed(s), torch.device("cpu"), True
+        )
         for s in (1, 2)
     ]
     gradients = []
@@ -191,11 +199,11 @@ def test_from_the_task_folder_to_the_scores(tmp_path: Path) -> None:
     task = read_task(path)
     made = embed(load_model(ModelSpec("tiny_hear")), task, tmp_path / "out")
     embedded = read_embedded_task(made.path)
-    assert embedded.partial
+    assert embedded.has_label_mask
     names = embedded.row_names("test")["clip"].tolist()
     expected = [[True, f"test{n}.wav" in names and n < 4] for n in range(8)]
     order = [int(name.removeprefix("test").removesuffix(".wav")) for name in names]
-    assert embedded.known("test").tolist() == [expected[n] for n in order]
+    assert embedded.label_mask("test").tolist() == [expected[n] for n in order]
     scores = evaluate_native(made.path, tmp_path / "work", FASTER, _quiet)
     assert 0 <= scores["test"]["test_mAP"] <= 1
 
@@ -209,7 +217,7 @@ def test_what_cannot_be_done_with_partial_labels(tmp_path: Path) -> None:
         evaluate_native(path, tmp_path / "work", FASTER, _quiet)
     (path / known_labels_file("test")).write_text("{}")
     with pytest.raises(UserError, match="test_known_labels.json: no 'test"):
-        read_embedded_task(path).known("test")
+        read_embedded_task(path).label_mask("test")
 
 
 def test_only_multilabel_scenes_have_partial_labels(tmp_path: Path) -> None:
