@@ -6,7 +6,6 @@ and a writer thread appends what it gives.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,23 +15,34 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmark.embeddings.batching import BatchedEmbedding
 from benchmark.embeddings.clock import Clock
+from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
 from benchmark.embeddings.store import (
     EmbeddingStore,
+    FinishedError,
     check_disk,
     disk_errors,
     final_order,
     read_info,
 )
 from benchmark.models.hear_module import LoadedModel
+from benchmark.models.library_messages import messages_of_libraries
 from benchmark.records.environment import describe_machine, package_versions
+from benchmark.records.json_form import to_json
+from benchmark.records.work_unit import EmbeddingUnit
 from tasks.audio import TaskAudio
 from tasks.folder import TaskFolder
 from tasks.resampling import SOXR
 
 OnProgress = Callable[[int, int, float], None]
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,13 @@ def embed(
     *,
     batch_clips: int | None = None,
     resampler: str = SOXR,
-    on_progress: OnProgress | None = None,
+    limit: int | None = None,
+    wait: bool = False,
+    on_start: Callable[[], None] = _nothing,
+    on_call: Callable[[], None] = _nothing,
+    on_progress: OnProgress = _nothing,
 ) -> Embeddings:
-    """Embed a task into ``out/embeddings/<model slug>/<task>-<hash>/``.
+    """Embed a task into ``out/embeddings/<module>-<key>/<task>-<key>/``, see `EmbeddingUnit`.
 
     What is complete is not made again, and what an earlier run began is continued; the files are
     bit for bit those of a run without interruption. Audio at rates that a task lacks is kept in the
@@ -64,14 +78,23 @@ def embed(
         Most clips in a batch, for models whose embeddings depend on the batch; by default as many
         clips of one length as make `benchmark.embeddings.batching.BATCH_SAMPLES`.
     resampler
-        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks. Resampled audio is embedded
-        into ``<task>-<hash>-<resampler>/``.
+        Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks.
+    limit
+        Most clips of every split, for smoke runs; None for all.
+    wait
+        Wait for another process that is making the same embeddings, and take what it makes.
+    on_start
+        Called before the first clip is embedded, to check the model where there is work to do.
+    on_call
+        Called before each call of the model, and while another process is waited for.
     on_progress
         Called with the clips that are embedded, the clips of the task, and the seconds of audio
         that were embedded since the last call.
 
     Raises
     ------
+    BusyError
+        Another process is making the same embeddings, and `wait` is False.
     UserError
         The model fails on a clip or gives something else than embeddings; the disk is full. What is
         finished is kept.
@@ -79,14 +102,24 @@ def embed(
         The task's audio cannot be read.
     """
     out = Path(out)
-    with warnings.catch_warnings(), disk_errors(out):
-        warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
-        source = TaskAudio(task, out / "audio", resampler)
-        task_hash = task.hash()
-        name = f"{task.path.name}-{task_hash[:8]}{_suffix(source, model.sample_rate)}"
-        folder = out / "embeddings" / model.slug / name
+    with (
+        disk_errors(out),
+        messages_of_libraries(lambda text: model.remark(f"{model.name}: {text}")),
+    ):
+        source = TaskAudio(limit_task(task, limit), out / "audio", resampler)
+        unit = EmbeddingUnit(
+            model=model.identity,
+            task=task.path.name,
+            task_hash=task.hash(),
+            representation="scene" if task.embedding_type == "scene" else "timestamps",
+            resampler=source.resampled_by(model.sample_rate),
+            batch_clips=batch_clips,
+            limit=limit,
+        )
+        folder = out / "embeddings" / unit.folder
         if (info := read_info(folder)) is None:
-            info = _embed(model, source, folder, task_hash, batch_clips, on_progress)
+            on_start()
+            info = _embed(model, source, folder, unit, wait, on_call, on_progress)
     return Embeddings(folder, info)
 
 
@@ -94,14 +127,19 @@ def _embed(
     model: LoadedModel,
     source: TaskAudio,
     folder: Path,
-    task_hash: str,
-    batch_clips: int | None,
-    on_progress: OnProgress | None,
+    unit: EmbeddingUnit,
+    wait: bool,
+    on_call: Callable[[], None],
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     clock = Clock()
     task = source.task
     size = model.embedding_size(task.embedding_type)
-    with closing(EmbeddingStore(folder, task, size)) as store:
+    try:
+        store = EmbeddingStore(folder, task, size, on_call if wait else None)
+    except FinishedError as finished:
+        return finished.info
+    with closing(store):
         if task.embedding_type == "scene":  # how many frames events have is not known yet
             check_disk(folder, 4 * size * store.missing())
         order = final_order(task)
@@ -111,8 +149,7 @@ def _embed(
         def on_batch(clips: int, seconds: float) -> None:
             nonlocal done
             done += clips
-            if on_progress is not None:
-                on_progress(done, total, seconds)
+            on_progress(done, total, seconds)
 
         missing = {
             split: [(split, name) for name in names[store.clips_done(split) :]]
@@ -123,47 +160,38 @@ def _embed(
             ThreadPoolExecutor(1) as writer,
             closing(read_ahead(source, names, model.sample_rate, clock)) as clips,
         ):
-            batched = BatchedEmbedding(model, task, store, clock, writer, on_batch, batch_clips)
+            batched = BatchedEmbedding(
+                model, task, store, clock, writer, unit.batch_clips, on_call, on_batch
+            )
             for split in task.splits:
                 for clip in islice(clips, len(missing[split])):
                     batched.take(clip)
                 batched.finish_split(split)
             batched.wait()
-        info = {**_about(model, source, task_hash, batch_clips), **batched.stats()}
+        info = {**_about(model, task, unit), **batched.stats()}
         store.finish(info)
     return info
 
 
-def _suffix(source: TaskAudio, rate: int) -> str:
-    """What tells embeddings of resampled audio from those of audio as it came."""
-    resampler = source.resampler_of(rate)
-    return f"-{resampler}" if resampler else ""
-
-
-def _about(
-    model: LoadedModel, source: TaskAudio, task_hash: str, batch_clips: int | None
-) -> dict[str, Any]:
+def _about(model: LoadedModel, task: TaskFolder, unit: EmbeddingUnit) -> dict[str, Any]:
     """What ``embedding.json`` says beside the seconds."""
-    task = source.task
-    versions = package_versions()
-    if model.version is not None:
-        name, _, version = model.version.rpartition(" ")
-        versions[name] = version
     return {
-        "model": model.slug,
+        "unit": to_json(unit),
+        "model": model.identity.folder,
         "module": model.name,
+        "name": model.spec.display_name,
         "options": model.spec.all_options,
         "weights": dict(model.provenance),
         "embedding_type": task.embedding_type,
         "embedding_size": model.embedding_size(task.embedding_type),
         "sample_rate": model.sample_rate,
         "device": str(model.device),
-        "batch_clips": batch_clips,
+        "threads": torch.get_num_threads(),
         "task": task.path.name,
         "task_name": task.name,
-        "task_hash": task_hash,
-        "resampler": source.resampled_by(model.sample_rate),
-        "versions": versions,
+        "task_hash": unit.task_hash,
+        "resampler": unit.resampler,
+        "versions": {**model.distributions, **package_versions()},
         "machine": describe_machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import json
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,18 +17,33 @@ import torch
 
 from benchmark.errors import UserError, one_line
 from benchmark.models.discovery import near_modules
-from benchmark.models.fingerprint import distribution_version, file_hash, source_hash, state_hash
+from benchmark.models.fingerprint import (
+    distribution_version,
+    file_hash,
+    read_source,
+    state_hash,
+    tensors_hash,
+)
+from benchmark.models.library_messages import messages_of_libraries
+from benchmark.models.process_state import ProcessState, set_tf32
+from benchmark.records.work_unit import ModelIdentity, device_class
 from hear_plugins.api.precision import compile_blocks
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
+Remark = Callable[[str], None]
 SIZES = ("sample_rate", "scene_embedding_size", "timestamp_embedding_size")
+
+
+def _say_nothing(_line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """What the user asks for: a module with the HEAR API, a weights file, options.
 
-    `dtype` and `compiled` are of `hear_plugins.api.precision`, for any module that is of torch.
+    `dtype` and `compiled` are of `hear_plugins.api.precision`, for any module that is of torch;
+    `tf32` of `benchmark.models.process_state`. `display_name` is what tables call the model.
     """
 
     module: str
@@ -38,12 +51,16 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     compiled: bool = False
+    tf32: bool = False
+    display_name: str = ""
 
     @property
     def all_options(self) -> dict[str, Any]:
         """`options`, and what is not the default of the command's own, with its dashes."""
         own: dict[str, Any] = {} if self.dtype == "float32" else {"--dtype": self.dtype}
-        return {**self.options, **own, **({"--compile": True} if self.compiled else {})}
+        own |= {"--compile": True} if self.compiled else {}
+        own |= {"--tf32": True} if self.tf32 else {}
+        return {**self.options, **own}
 
 
 @dataclass(frozen=True)
@@ -52,31 +69,42 @@ class LoadedModel:
 
     Attributes
     ----------
-    key
-        Eight hexadecimal digits over everything that decides the embeddings: module (name, source
-        with all it imports of its package, version of its distribution), options, sizes, and the
-        content of the weights.
+    identity
+        Everything that decides its embeddings.
     provenance
         Where the weights come from; ``provenance["weights"]`` is none, file, package, random, or
         unknown for modules that do not tell.
+    distributions
+        Versions of the installed distributions that its code imports.
+    state
+        Of the process, as it was before the module was imported.
+    state_changes
+        What the module has changed of it so far.
+    remark
+        Called with each line about the model that is for the user but no failure.
     """
 
     spec: ModelSpec
     module: ModuleType
     model: Any
     device: torch.device
-    version: str | None
+    identity: ModelIdentity
     provenance: Mapping[str, Any]
-    key: str
+    distributions: Mapping[str, str]
+    state: ProcessState = field(default_factory=ProcessState.now)
+    state_changes: list[str] = field(default_factory=list)
+    remark: Remark = _say_nothing
+
+    def settle(self) -> None:
+        """Take back what the module has changed of the process, and remark on it once."""
+        for change in self.state.restore():
+            if change not in self.state_changes:
+                self.state_changes.append(change)
+                self.remark(f"{self.name} changes {change}; it is set back")
 
     @property
     def name(self) -> str:
         return self.spec.module
-
-    @property
-    def slug(self) -> str:
-        """Folder name: ``<module>-<key>``."""
-        return f"{self.spec.module}-{self.key}"
 
     @property
     def sample_rate(self) -> int:
@@ -111,8 +139,15 @@ def parse_options(text: str) -> dict[str, Any]:
     return options
 
 
-def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedModel:
+def load_model(
+    spec: ModelSpec, device: str | torch.device = "cpu", remark: Remark = _say_nothing
+) -> LoadedModel:
     """Import a module, load its model on the device and check that it has the HEAR API.
+
+    Parameters
+    ----------
+    remark
+        Called with what libraries say about the weights, and other lines that are no failure.
 
     Raises
     ------
@@ -120,8 +155,9 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         No such module (with near names), a function of the API missing, an unknown option, a model
         that does not load, or without the attributes the API asks for.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
+    set_tf32(spec.tf32)
+    state = ProcessState.now()
+    with messages_of_libraries(lambda text: remark(f"{spec.module}: {text}")):
         module = _import(spec.module)
         for function in API:
             if not callable(getattr(module, function, None)):
@@ -140,19 +176,36 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         provenance.setdefault("file", Path(spec.weights).name)
     if weights:
         provenance["state_sha256"] = weights
-    identity = {
-        "module": spec.module,
-        "source": source_hash(spec.module),
-        "version": version,
-        "options": spec.all_options,
-        "sizes": [int(getattr(model, name)) for name in SIZES],
-        # Of models without tensors: the package or the file that they are.
-        "weights": weights or provenance.get("package") or file_hash(spec.weights),
-    }
-    key = hashlib.sha256(_canonical(identity, spec)).hexdigest()[:8]
+    source = read_source(spec.module)
+    # Of models without tensors: the package or the file that they are.
+    tensors = tensors_hash(model) or provenance.get("package") or file_hash(spec.weights)
+    identity = ModelIdentity(
+        module=spec.module,
+        code=source.digest,
+        version=version,
+        options=dict(spec.options),
+        weights=tensors or "none",
+        sample_rate=int(model.sample_rate),
+        dtype=spec.dtype,
+        device=device_class(device),
+        tf32=spec.tf32 and device_class(device) == "cuda",
+        compiled=spec.compiled,
+    )
     if spec.compiled:
         compile_blocks(model)
-    return LoadedModel(spec, module, model, torch.device(device), version, provenance, key)
+    loaded = LoadedModel(
+        spec,
+        module,
+        model,
+        torch.device(device),
+        identity,
+        provenance,
+        source.distributions,
+        state,
+        remark=remark,
+    )
+    loaded.settle()
+    return loaded
 
 
 def _import(name: str) -> ModuleType:
@@ -208,10 +261,3 @@ def _is_tensorflow(model: Any) -> bool:
     return "tensorflow" in sys.modules and any(
         base.__module__.partition(".")[0] == "tensorflow" for base in type(model).__mro__
     )
-
-
-def _canonical(identity: Mapping[str, Any], spec: ModelSpec) -> bytes:
-    try:
-        return json.dumps(identity, sort_keys=True, default=dict).encode()
-    except (TypeError, ValueError):
-        raise UserError(f"{spec.module}: options {spec.options!r} are not JSON values") from None

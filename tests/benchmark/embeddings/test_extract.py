@@ -23,11 +23,14 @@ from tiny_task import FOLDS, make_task
 
 import tasks.audio
 from benchmark.embeddings import batching, store
+from benchmark.embeddings.dataset import TaskRows, read_embedded_task
 from benchmark.embeddings.extract import Embeddings, embed
+from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.store import final_order
 from benchmark.errors import DiskFullError, UserError
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
+from benchmark.records.work_unit import parse_embedding_unit
 from tasks.folder import TaskError, TaskFolder, read_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing the user can act on")
@@ -73,8 +76,10 @@ def test_rows_are_those_of_the_clips(
     model = tiny()
     made = embed(model, task, tmp_path / "out")
     assert [str(w.message) for w in recwarn] == []
-    assert made.path.parent == tmp_path / "out" / "embeddings" / model.slug
-    assert made.path.name == f"{task.path.name}-{task.hash()[:8]}"
+    unit = parse_embedding_unit(made.info["unit"])
+    assert made.path == tmp_path / "out" / "embeddings" / unit.folder
+    assert unit.model == model.identity and unit.task_hash == task.hash()
+    assert unit.representation == ("scene" if kind == "scene" else "timestamps")
     for split in FOLDS:
         np.testing.assert_allclose(
             rows(made, split), expected_rows(task, split, model), rtol=1e-5, atol=1e-7
@@ -89,11 +94,11 @@ def test_what_embedding_json_tells(tmp_path: Path) -> None:
     made = embed(model, task, tmp_path / "out", batch_clips=2)
     info = json.loads((made.path / "embedding.json").read_text())
     assert info == made.info
-    assert info["model"] == model.slug and info["module"] == "tiny_hear"
+    assert info["model"] == model.identity.folder and info["module"] == "tiny_hear"
     assert info["options"] == {"size": 5} and info["embedding_size"] == 5
     assert info["weights"]["weights"] == "unknown" and len(info["weights"]["state_sha256"]) == 64
     assert info["task"] == task.path.name and info["task_hash"] == task.hash()
-    assert info["resampler"] == "none" and info["batch_clips"] == 2
+    assert info["resampler"] == "none" and info["unit"]["batch_clips"] == 2
     assert {"python", "torch", "soxr"} <= info["versions"].keys() and info["machine"]["cpu"]
     for seconds in (info["seconds"], info["cpu_seconds"]):
         assert {"decode", "resample", "model", "write", "total"} <= seconds.keys()
@@ -109,8 +114,7 @@ def test_embeddings_of_two_resamplers_lie_side_by_side(tmp_path: Path, kind: str
     models = [tiny(rate=8000), tiny()]
     soxr = [embed(model, task, tmp_path / "out") for model in models]
     sinc = [embed(model, task, tmp_path / "out", resampler="torchaudio") for model in models]
-    assert soxr[0].path.name.endswith("-soxr-int16")
-    assert sinc[0].path.name == soxr[0].path.name.replace("soxr-int16", "torchaudio")
+    assert sinc[0].path != soxr[0].path
     assert sinc[0].info["resampler"].startswith("torchaudio sinc")
     assert sinc[0].info["resampler"].endswith("from 16000 Hz")
     assert sinc[1].path == soxr[1].path, "16 kHz came with the task"
@@ -201,6 +205,8 @@ KILLED = """
 import sys
 from pathlib import Path
 from benchmark.embeddings import store
+from benchmark.embeddings.dataset import TaskRows, read_embedded_task
+from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.extract import embed
 from benchmark.models.hear_module import ModelSpec, load_model
 from tasks.folder import read_task
@@ -226,6 +232,24 @@ def test_killed_process_is_continued(tmp_path: Path, kind: str) -> None:
     made = embed(model, task, tmp_path / "out", batch_clips=2)
     assert data(made) == data(whole)
     assert len(model.model.batches) <= batches - 5
+
+
+@KINDS
+def test_a_limited_task_is_a_small_task(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    whole, some = (embed(tiny(), task, tmp_path / "out", limit=limit) for limit in (None, 3))
+    assert whole.path != some.path
+    assert some.info["unit"]["limit"] == 3 and whole.info["unit"]["limit"] is None
+    assert some.info["task_hash"] == whole.info["task_hash"]
+    limited = limit_task(task, 3)
+    for split in FOLDS:
+        assert len(limited.items(split)) == 3
+        np.testing.assert_allclose(
+            rows(some, split), expected_rows(limited, split, tiny()), rtol=1e-5, atol=1e-7
+        )
+        assert json.loads((some.path / f"{split}.json").read_text()) == limited.items(split)
+    rows_of = TaskRows(read_embedded_task(some.path), True, torch.device("cpu")).of(FOLDS[0])
+    assert rows_of.count == len(rows(some, FOLDS[0]))
 
 
 def test_batches_are_bounded_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

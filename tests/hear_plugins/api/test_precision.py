@@ -50,7 +50,7 @@ def test_lower_precision_changes_embeddings_a_little(dtype: str, most: float) ->
 
 def test_precision_is_a_part_of_the_models_name() -> None:
     models = [loaded(), loaded("bfloat16"), loaded("float16"), loaded("float32", compiled=True)]
-    assert len({model.slug for model in models}) == 4
+    assert len({model.identity.folder for model in models}) == 4
     assert [model.spec.all_options for model in models] == [
         {"random_weights": 1},
         {"random_weights": 1, "--dtype": "bfloat16"},
