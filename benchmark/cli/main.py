@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from benchmark.cli.console import DONE, FAILED, INTERRUPTED, WRONG
 from benchmark.cli.parser import parse
 from benchmark.errors import DiskFullError, UserError
+from benchmark.import_path import put_user_folder_last
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     # As with `python -m`: a module in the current folder is a model like any other.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    put_user_folder_last()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = options.command(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from benchmark.cli.console import DONE, FAILED
-from benchmark.cli.options import Commands, add_command
+from benchmark.cli.options import Commands, add_command, add_verbose
 
 
 def add_commands(commands: Commands) -> None:
@@ -25,6 +25,7 @@ def add_commands(commands: Commands) -> None:
     validate.add_argument("--model", "-m", default="", metavar="FILE", help="weights file")
     validate.add_argument("--device", "-d", default=None, help="cpu or cuda")
     validate.add_argument("--options", default="{}", metavar="JSON", help="for load_model")
+    add_verbose(validate)
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -45,15 +46,26 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from benchmark.models.conformance import validate
+    from benchmark.execution.validation import validate_apart
+    from benchmark.models.conformance import Check
     from benchmark.models.hear_module import parse_options
 
-    results = validate(
-        options.module, options.model, device=options.device, options=parse_options(options.options)
-    )
-    for result in results:
-        verdict = "FAIL" if not result.ok else "note" if result.advice else "ok"
-        print(f"{verdict:4}  {result.name}: {result.detail}")
-    failed = sum(not result.ok for result in results)
-    print(f"{options.module}: {failed} of {len(results)} checks fail" if failed else "Looks good!")
+    found: list[Check] = []
+
+    def show(check: Check) -> None:
+        found.append(check)
+        broken = "FAIL" if check.required else "warn"
+        verdict = broken if not check.ok else "note" if check.advice else "ok"
+        print(f"{verdict:4}  {check.name}: {check.detail}", flush=True)
+        if options.verbose and check.trace:
+            print(check.trace, flush=True)
+
+    given = parse_options(options.options)
+    validate_apart(options.module, options.model, options.device, given, show)
+    failed = sum(not check.ok and check.required for check in found)
+    warned = sum(not check.ok and not check.required for check in found)
+    if failed:
+        print(f"{options.module}: {failed} of {len(found)} checks fail")
+    else:
+        print(f"Looks good!{f' {warned} warnings beyond the HEAR API' if warned else ''}")
     return FAILED if failed else DONE

@@ -42,6 +42,10 @@ def add_tasks_dir(parser: argparse.ArgumentParser, what: str, *names: str) -> No
     )
 
 
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="show the tracebacks of failures")
+
+
 def count(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from benchmark.cli.console import exit_code, say
 from benchmark.cli.devices import chosen
 from benchmark.cli.evaluation_options import add_evaluation
-from benchmark.cli.options import Commands, add_command, add_out, names
+from benchmark.cli.options import Commands, add_command, add_out, add_verbose, count, names
 from benchmark.cli.report_commands import print_tables
 from benchmark.errors import UserError
+from benchmark.execution.isolation import TIME_LIMIT
 from benchmark.protocols.arguments import protocol_from
 from tasks.folder import RESAMPLERS
 
@@ -39,6 +40,8 @@ def add_commands(commands: Commands) -> None:
     evaluate.add_argument("--tasks", default="", metavar="A,B", help="only these tasks")
     add_out(evaluate)
     add_evaluation(evaluate)
+    for command in (run, embed, evaluate):
+        add_verbose(command)
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +72,25 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         "--compile",
         action="store_true",
         help="compile the networks by torch.compile: faster after a minute, other last digits",
+    )
+    parser.add_argument(
+        "--tf32",
+        action="store_true",
+        help="let CUDA round float32 to TF32 in products and convolutions; changes embeddings",
+    )
+    parser.add_argument(
+        "--limit",
+        type=count,
+        metavar="N",
+        help="take N clips of every split, for smoke runs; tables say so",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=count,
+        default=TIME_LIMIT,
+        metavar="SECONDS",
+        help="give a model up that shows no sign of life for so long, in a call or in loading"
+        f" (default: {TIME_LIMIT})",
     )
 
 
@@ -105,6 +127,9 @@ def _run(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         say=say,
         resampler=options.resampler,
+        limit=options.limit,
+        time_limit=options.time_limit,
+        verbose=options.verbose,
     )
     if outcome.records:
         print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
@@ -121,6 +146,9 @@ def _embed(options: argparse.Namespace) -> int:
         device=chosen(options.device),
         say=say,
         resampler=options.resampler,
+        limit=options.limit,
+        time_limit=options.time_limit,
+        verbose=options.verbose,
     )
     return exit_code(outcome.failures)
 
@@ -138,6 +166,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options=settings,
         jobs=options.jobs,
         say=say,
+        verbose=options.verbose,
     )
     if outcome.records:
         print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
@@ -162,6 +191,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             settings.get(module, {}),
             options.dtype,
             options.compile,
+            options.tf32,
         )
         for module in options.modules
     ]

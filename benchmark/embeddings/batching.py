@@ -35,10 +35,12 @@ class BatchedEmbedding:
     ----------
     writer
         One thread, in which batches are stored while the next is embedded.
-    on_batch
-        Called after every batch with its number of clips and seconds of audio.
     batch_clips
         Most clips in a batch; None for as many as make `BATCH_SAMPLES`.
+    on_call
+        Called before every call of the model.
+    on_batch
+        Called after every batch with its number of clips and seconds of audio.
     """
 
     def __init__(
@@ -48,14 +50,16 @@ class BatchedEmbedding:
         store: EmbeddingStore,
         clock: Clock,
         writer: ThreadPoolExecutor,
-        on_batch: OnBatch,
         batch_clips: int | None,
+        on_call: Callable[[], None],
+        on_batch: OnBatch,
     ) -> None:
         self._model = model
         self._task = task
         self._store = store
         self._clock = clock
         self._writer = writer
+        self._on_call = on_call
         self._on_batch = on_batch
         self._batch_clips = batch_clips
         self._writing: Future[None] | None = None
@@ -147,6 +151,7 @@ class BatchedEmbedding:
     def _embed(self, batch: list[Clip]) -> tuple[Samples, npt.NDArray[np.float64] | None]:
         audio = np.stack([clip.samples for clip in batch])
         kind = self._task.embedding_type
+        self._on_call()
         with self._clock.model():
             output = call(self._model, kind, audio)
         return check_output(self._model, kind, len(batch), output)

@@ -6,7 +6,6 @@ and a writer thread appends what it gives.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,12 +23,14 @@ from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
 from benchmark.embeddings.store import (
     EmbeddingStore,
+    FinishedError,
     check_disk,
     disk_errors,
     final_order,
     read_info,
 )
 from benchmark.models.hear_module import LoadedModel
+from benchmark.models.library_messages import messages_of_libraries
 from benchmark.records.environment import describe_machine, package_versions
 from benchmark.records.json_form import to_json
 from benchmark.records.work_unit import EmbeddingUnit
@@ -38,6 +39,10 @@ from tasks.folder import TaskFolder
 from tasks.resampling import SOXR
 
 OnProgress = Callable[[int, int, float], None]
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ def embed(
     batch_clips: int | None = None,
     resampler: str = SOXR,
     limit: int | None = None,
-    on_progress: OnProgress | None = None,
+    wait: bool = False,
+    on_start: Callable[[], None] = _nothing,
+    on_call: Callable[[], None] = _nothing,
+    on_progress: OnProgress = _nothing,
 ) -> Embeddings:
     """Embed a task into ``out/embeddings/<module>-<key>/<task>-<key>/``, see `EmbeddingUnit`.
 
@@ -73,12 +81,20 @@ def embed(
         Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks.
     limit
         Most clips of every split, for smoke runs; None for all.
+    wait
+        Wait for another process that is making the same embeddings, and take what it makes.
+    on_start
+        Called before the first clip is embedded, to check the model where there is work to do.
+    on_call
+        Called before each call of the model, and while another process is waited for.
     on_progress
         Called with the clips that are embedded, the clips of the task, and the seconds of audio
         that were embedded since the last call.
 
     Raises
     ------
+    BusyError
+        Another process is making the same embeddings, and `wait` is False.
     UserError
         The model fails on a clip or gives something else than embeddings; the disk is full. What is
         finished is kept.
@@ -86,8 +102,10 @@ def embed(
         The task's audio cannot be read.
     """
     out = Path(out)
-    with warnings.catch_warnings(), disk_errors(out):
-        warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
+    with (
+        disk_errors(out),
+        messages_of_libraries(lambda text: model.remark(f"{model.name}: {text}")),
+    ):
         source = TaskAudio(limit_task(task, limit), out / "audio", resampler)
         unit = EmbeddingUnit(
             model=model.identity,
@@ -100,7 +118,8 @@ def embed(
         )
         folder = out / "embeddings" / unit.folder
         if (info := read_info(folder)) is None:
-            info = _embed(model, source, folder, unit, on_progress)
+            on_start()
+            info = _embed(model, source, folder, unit, wait, on_call, on_progress)
     return Embeddings(folder, info)
 
 
@@ -109,12 +128,18 @@ def _embed(
     source: TaskAudio,
     folder: Path,
     unit: EmbeddingUnit,
-    on_progress: OnProgress | None,
+    wait: bool,
+    on_call: Callable[[], None],
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     clock = Clock()
     task = source.task
     size = model.embedding_size(task.embedding_type)
-    with closing(EmbeddingStore(folder, task, size)) as store:
+    try:
+        store = EmbeddingStore(folder, task, size, on_call if wait else None)
+    except FinishedError as finished:
+        return finished.info
+    with closing(store):
         if task.embedding_type == "scene":  # how many frames events have is not known yet
             check_disk(folder, 4 * size * store.missing())
         order = final_order(task)
@@ -124,8 +149,7 @@ def _embed(
         def on_batch(clips: int, seconds: float) -> None:
             nonlocal done
             done += clips
-            if on_progress is not None:
-                on_progress(done, total, seconds)
+            on_progress(done, total, seconds)
 
         missing = {
             split: [(split, name) for name in names[store.clips_done(split) :]]
@@ -137,7 +161,7 @@ def _embed(
             closing(read_ahead(source, names, model.sample_rate, clock)) as clips,
         ):
             batched = BatchedEmbedding(
-                model, task, store, clock, writer, on_batch, unit.batch_clips
+                model, task, store, clock, writer, unit.batch_clips, on_call, on_batch
             )
             for split in task.splits:
                 for clip in islice(clips, len(missing[split])):

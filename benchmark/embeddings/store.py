@@ -24,7 +24,7 @@ import pickle
 import random
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -35,13 +35,14 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from benchmark.embeddings.limited_task import LimitedTask
-from benchmark.errors import DiskFullError, UserError
+from benchmark.errors import BusyError, DiskFullError, UserError
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder, known_labels_file
 
 INFO_FILE = "embedding.json"
 JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
 SYNC_SECONDS = 3.0
+WAIT_SECONDS = 1.0
 EVENT_END_MS = 0.0001  # hear-eval-kit: so that an event includes its end
 
 
@@ -148,24 +149,52 @@ def frame_labels(
     return labels
 
 
+class FinishedError(Exception):
+    """There is nothing to do; `info` is the content of ``embedding.json``."""
+
+    def __init__(self, info: dict[str, Any]) -> None:
+        super().__init__("the embeddings are complete")
+        self.info = info
+
+
 class EmbeddingStore:
     """The embeddings of one task while they are made; one process at a time.
 
     Splits are appended to one after the other: `append` ... `finish_split`, and at the end
     `finish`. `close` keeps what was appended; opening the folder again goes on from there.
+
+    Parameters
+    ----------
+    folder, task, size
+        Where, what, and the length of an embedding.
+    while_waiting
+        Called every `WAIT_SECONDS` while another process has the folder; None does not wait.
+
+    Raises
+    ------
+    BusyError
+        Another process has the folder.
+    FinishedError
+        The embeddings are complete, perhaps since a moment ago.
     """
 
-    def __init__(self, folder: Path, task: TaskFolder, size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task: TaskFolder,
+        size: int,
+        while_waiting: Callable[[], None] | None = None,
+    ) -> None:
         self.folder = folder
         self._task = task
         self._size = size
         self._order = final_order(task)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / LOCK_FILE)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(f"{folder}: another process is making these embeddings") from None
+        self._acquire(while_waiting)
+        if (info := read_info(folder)) is not None:
+            self._lock.release()
+            raise FinishedError(info)
         self._row_bytes = {"embeddings": 4 * size}
         if task.embedding_type == "event":
             self._row_bytes["timestamps"] = 8
@@ -177,6 +206,18 @@ class EmbeddingStore:
         self._synced = time.monotonic()
         self._split: str | None = None
         self._files: list[FileIO] = []
+
+    def _acquire(self, while_waiting: Callable[[], None] | None) -> None:
+        while True:
+            try:
+                self._lock.acquire(timeout=0 if while_waiting is None else WAIT_SECONDS)
+                return
+            except Timeout:
+                if while_waiting is None:
+                    raise BusyError(
+                        f"{self.folder}: another process is making these embeddings"
+                    ) from None
+                while_waiting()
 
     def is_finished(self, split: str) -> bool:
         return self._path(split, "embeddings.npy").exists()

@@ -1,91 +1,116 @@
-"""Several evaluations at once, each in a process of its own.
+"""Evaluations in processes of their own on this machine, several at once.
 
-An evaluation seeds its own random stream and sets its own threads, so what runs beside it does not
-change its numbers.
+An evaluation seeds its own random stream and sets its own threads, so what runs beside it, or ran
+before it in the same process, does not change its numbers.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from benchmark.errors import UserError
+from benchmark.errors import BusyError
+from benchmark.execution.isolation import Done, Failure, Report, Worker, close, receive
 from benchmark.protocols.options import ProtocolOptions
-from benchmark.protocols.registry import Protocol, protocol
 
-# Fork would copy a process whose torch already has threads.
-_CONTEXT = multiprocessing.get_context("spawn")
+BUSY_SECONDS = 2.0  # between two looks at what another process is evaluating
 
 OnProgress = Callable[[Path, float, str], None]
 
 
-def evaluate_in_processes(
-    folders: Sequence[Path],
-    out: Path,
-    chosen: Protocol,
-    options: ProtocolOptions,
-    jobs: int,
-    on_progress: OnProgress,
-) -> Iterator[tuple[Path, Path | UserError]]:
-    """Evaluate folders of embeddings, `jobs` at a time, each with `options.threads` threads.
+@dataclass(frozen=True)
+class Evaluate:
+    """Evaluate a folder of embeddings by a protocol; answered by the path of the record."""
+
+    folder: Path
+    out: Path
+    protocol: str
+    options: ProtocolOptions
+
+
+class Evaluators:
+    """Processes that evaluate; they end with the `with` block.
 
     Parameters
     ----------
-    on_progress
-        Called with the folder, the part of its work that is done (0 to 1), and what is being done.
-
-    Yields
-    ------
-    folder, record or error
-        As they come; see `benchmark.execution.evaluate.evaluate`.
+    jobs
+        Evaluations at a time.
     """
-    todo = list(reversed(folders))
-    running: dict[Connection, tuple[Path, SpawnProcess]] = {}
-    try:
+
+    def __init__(self, jobs: int) -> None:
+        self._workers = [Worker(serve_evaluations) for _ in range(jobs)]
+
+    def __enter__(self) -> Evaluators:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close(self._workers)
+
+    def evaluate(
+        self, requests: Sequence[Evaluate], on_progress: OnProgress
+    ) -> Iterator[tuple[Path, Done | Failure]]:
+        """Evaluate folders of embeddings; those that another process is at come last.
+
+        Parameters
+        ----------
+        on_progress
+            Called with the folder, the part of its work that is done (0 to 1), and what is being
+            done.
+
+        Yields
+        ------
+        folder, outcome
+            As they come.
+        """
+        todo = deque(requests)
+        running: dict[Worker, Evaluate] = {}
+        elsewhere = 0  # of `todo`, at its end: those that another process is at
         while todo or running:
-            while todo and len(running) < jobs:
-                folder = todo.pop()
-                receiver, sender = _CONTEXT.Pipe(duplex=False)
-                process = _CONTEXT.Process(
-                    target=_work, args=(sender, folder, out, chosen.name, options), daemon=True
-                )
-                process.start()
-                sender.close()  # else the end of the process would not end the pipe
-                running[receiver] = folder, process
-            for receiver in cast("list[Connection]", wait(list(running))):
-                folder, process = running[receiver]
-                try:
-                    message = receiver.recv()
-                except EOFError:
-                    message = UserError("its process ended abruptly (out of memory?)")
-                if isinstance(message, tuple):
-                    on_progress(folder, *message)
-                    continue
-                del running[receiver]
-                process.join()
-                yield folder, message
-    finally:
-        for _, process in running.values():
-            process.terminate()
-        for _, process in running.values():
-            process.join()
+            for worker in self._workers:
+                if todo and not worker.busy:
+                    if elsewhere == len(todo):
+                        if running:  # what ends first may leave something better to do
+                            break
+                        time.sleep(BUSY_SECONDS)
+                        elsewhere = 0
+                    running[worker] = todo.popleft()
+                    worker.submit(running[worker])
+            worker, message = receive(self._workers)
+            if not isinstance(message, (Done, Failure)):
+                on_progress(running[worker].folder, *message)
+                continue
+            request = running.pop(worker)
+            if isinstance(message, Failure) and message.error is BusyError:
+                todo.append(request)
+                elsewhere += 1
+            else:
+                yield request.folder, message
 
 
-def _work(sender: Connection, folder: Path, out: Path, name: str, options: ProtocolOptions) -> None:
-    """In the process: send parts of progress, at the end the record's path or the error."""
+def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
+    """See `benchmark.execution.isolation.Worker`; it reports (part that is done, what is done)."""
     from benchmark.execution.evaluate import evaluate
+    from benchmark.models.process_state import ProcessState
+    from benchmark.protocols.registry import protocol
 
-    # Only the parent answers Ctrl-C; it then ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        result: Path | UserError = evaluate(
-            folder, out, protocol(name), options, lambda part, text: sender.send((part, text))
-        )
-    except UserError as error:
-        result = error
-    sender.send(result)
+    def handle(request: Evaluate) -> Path:
+        state = ProcessState.now()
+
+        def on_progress(part: float, text: str) -> None:
+            report((part, text))
+
+        try:
+            return evaluate(
+                request.folder,
+                request.out,
+                protocol(request.protocol),
+                request.options,
+                on_progress,
+            )
+        finally:
+            state.restore()
+
+    return handle

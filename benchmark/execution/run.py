@@ -2,27 +2,28 @@
 
 Every stage keeps what it has finished, so the same call after an interruption goes on where it
 was. A model or task that fails does not stop the others: the failure is said when it happens and
-listed in the outcome.
+listed in the outcome. Models and evaluations have processes of their own, so that neither what a
+module does to its process nor its end reaches anything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from benchmark.embeddings.extract import embed
 from benchmark.embeddings.store import finished_embeddings, read_info
-from benchmark.errors import DiskFullError, UserError
-from benchmark.execution.evaluate import evaluate
-from benchmark.execution.local import OnProgress, evaluate_in_processes
-from benchmark.models.conformance import probe
-from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
+from benchmark.errors import BusyError, DiskFullError, UserError
+from benchmark.execution.isolation import TIME_LIMIT, Done, Failure, Worker
+from benchmark.execution.local import Evaluate, Evaluators
+from benchmark.execution.model_process import Embed, Load, Progress, Remark, serve_model
+from benchmark.models.hear_module import ModelSpec
 from benchmark.progress import progress_bar
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.registry import Protocol
-from tasks.folder import TaskError, TaskFolder, near_names
+from tasks.folder import TaskFolder, near_names
 from tasks.resampling import SOXR
 
 Say = Callable[[str], None]
@@ -45,6 +46,33 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Job:
+    """What all steps of a job share.
+
+    Attributes
+    ----------
+    say
+        Called with each line of what happens.
+    verbose
+        Also say the tracebacks of failures.
+    """
+
+    say: Say
+    verbose: bool
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def fail(self, name: str, failure: Failure) -> None:
+        """Note a failure; one of the disk ends everything."""
+        if failure.error is DiskFullError:
+            raise DiskFullError(failure.text)
+        text = failure.text if failure.text.startswith(name) else f"{name}: {failure.text}"
+        self.outcome.failures.append(text)
+        self.say(f"failed: {text}")
+        if self.verbose and failure.trace:
+            self.say(failure.trace)
+
+
 def run(
     specs: Sequence[ModelSpec],
     tasks: Sequence[TaskFolder],
@@ -56,8 +84,20 @@ def run(
     jobs: int,
     say: Say,
     resampler: str = SOXR,
+    limit: int | None = None,
+    time_limit: float | None = TIME_LIMIT,
+    verbose: bool = False,
 ) -> Outcome:
     """Embed and evaluate every task with every model.
+
+    Parameters
+    ----------
+    limit
+        Most clips of every split, for smoke runs; None for all.
+    time_limit
+        Seconds after which a model that shows no sign of life has failed; None for no limit.
+    verbose
+        Say the tracebacks of failures too.
 
     Raises
     ------
@@ -65,15 +105,16 @@ def run(
         Nothing else can go on then; what is finished is kept.
     """
     protocol.check(options)
-    outcome = Outcome()
-    for model in _load_models(specs, device, say, outcome):
-        for task in tasks:
-            made = _embed_task(model, task, out, resampler, say, outcome)
-            if jobs == 1:  # task by task: the first scores come early, and a mistake shows soon
-                _evaluate_folders(made, out, protocol, options, jobs, say, outcome)
-    if jobs > 1:
-        _evaluate_folders(outcome.embeddings, out, protocol, options, jobs, say, outcome)
-    return outcome
+    job = _Job(say, verbose)
+    with Evaluators(jobs) as evaluators:
+        embedded = _embed(job, specs, tasks, out, device, resampler, limit, time_limit)
+        with closing(embedded):
+            for folder in embedded:
+                if jobs == 1:  # the first scores come early, and a mistake shows soon
+                    _evaluate(job, evaluators, [folder], out, protocol, options)
+        if jobs > 1:
+            _evaluate(job, evaluators, job.outcome.embeddings, out, protocol, options)
+    return job.outcome
 
 
 def embed_all(
@@ -84,13 +125,15 @@ def embed_all(
     device: str,
     say: Say,
     resampler: str = SOXR,
+    limit: int | None = None,
+    time_limit: float | None = TIME_LIMIT,
+    verbose: bool = False,
 ) -> Outcome:
     """Embed every task with every model; see `run`."""
-    outcome = Outcome()
-    for model in _load_models(specs, device, say, outcome):
-        for task in tasks:
-            _embed_task(model, task, out, resampler, say, outcome)
-    return outcome
+    job = _Job(say, verbose)
+    for _ in _embed(job, specs, tasks, out, device, resampler, limit, time_limit):
+        pass
+    return job.outcome
 
 
 def evaluate_all(
@@ -102,6 +145,7 @@ def evaluate_all(
     options: ProtocolOptions,
     jobs: int,
     say: Say,
+    verbose: bool = False,
 ) -> Outcome:
     """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
 
@@ -134,98 +178,133 @@ def evaluate_all(
                 )
     if not chosen:
         raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
-    outcome = Outcome(embeddings=chosen)
-    _evaluate_folders(chosen, out, protocol, options, jobs, say, outcome)
-    return outcome
+    job = _Job(say, verbose)
+    job.outcome.embeddings += chosen
+    with Evaluators(jobs) as evaluators:
+        _evaluate(job, evaluators, chosen, out, protocol, options)
+    return job.outcome
 
 
-def _load_models(
-    specs: Sequence[ModelSpec], device: str, say: Say, outcome: Outcome
-) -> list[LoadedModel]:
-    models = []
+def _embed(
+    job: _Job,
+    specs: Sequence[ModelSpec],
+    tasks: Sequence[TaskFolder],
+    out: Path,
+    device: str,
+    resampler: str,
+    limit: int | None,
+    time_limit: float | None,
+) -> Generator[Path, None, None]:
+    """Folders of complete embeddings as they come: model by model, each in its process."""
     for spec in specs:
+        worker = Worker(serve_model, time_limit)
         try:
-            models.append(load_model(spec, device))
-        except UserError as error:
-            _fail(str(error), say, outcome)
-    return models
+            # Absolute: a module may change the current folder.
+            load = Load(_absolute(spec), device)
+            loaded = _load(job, worker, load)
+            todo = [Embed(task, out.absolute(), resampler, limit, wait=False) for task in tasks]
+            while loaded and todo:
+                request = todo.pop(0)
+                name = f"{spec.module} on {request.task.path.name}"
+                if not worker.alive:  # it ended over the task before
+                    loaded = _load(job, worker, load)
+                    if not loaded:
+                        break
+                answer = _embed_task(job, worker, request, name)
+                if isinstance(answer, Done):
+                    folder, info = answer.result
+                    job.say(_embedded(name, info))
+                    job.outcome.embeddings.append(folder)
+                    yield folder
+                elif answer.error is BusyError and not request.wait:
+                    job.say(f"{name}: another process is at it; it comes last")
+                    todo.append(replace(request, wait=True))
+                else:
+                    job.fail(name, answer)
+        finally:
+            worker.close()
 
 
-def _embed_task(
-    model: LoadedModel, task: TaskFolder, out: Path, resampler: str, say: Say, outcome: Outcome
-) -> list[Path]:
-    with progress_bar(f"{model.name} {task.path.name}") as advance:
-        try:
-            probe(model, task.embedding_type)
-            embedded = embed(
-                model,
-                task,
-                out,
-                resampler=resampler,
-                on_progress=lambda done, total, seconds: advance(1, seconds),
-            )
-        except DiskFullError:
-            raise
-        except (UserError, TaskError) as error:
-            _fail(str(error), say, outcome)
-            return []
-    info = embedded.info
-    say(
-        f"embedded  {model.name}  {task.path.name}:"
-        f" {info['audio_seconds']:.0f} s of audio in {info['seconds']['total']:.1f} s,"
-        f" {100 * info['overhead']:.1f} % of the CPU time beside reading and the model"
+def _absolute(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, weights=str(Path(spec.weights).absolute())) if spec.weights else spec
+
+
+def _load(job: _Job, worker: Worker, load: Load) -> bool:
+    answer = worker.call(load, lambda message: _say_remark(job, message))
+    if isinstance(answer, Failure):
+        job.fail(load.spec.module, answer)
+    return isinstance(answer, Done)
+
+
+def _embed_task(job: _Job, worker: Worker, request: Embed, name: str) -> Done | Failure:
+    with ExitStack() as bars:
+        bar: list[Any] = []  # made when it is known how long it is
+        before = 0
+
+        def on_report(message: Any) -> None:
+            nonlocal before
+            _say_remark(job, message)
+            if isinstance(message, Progress):
+                if not bar:
+                    bar.append(bars.enter_context(progress_bar(name, message.total)))
+                bar[0](message.done - before, message.audio_seconds)
+                before = message.done
+
+        return worker.call(request, on_report)
+
+
+def _say_remark(job: _Job, message: Any) -> None:
+    if isinstance(message, Remark):
+        job.say(f"note: {message.text}")
+
+
+def _embedded(name: str, info: dict[str, Any]) -> str:
+    return (
+        f"embedded  {name}: {info['audio_seconds']:.0f} s of audio in"
+        f" {info['seconds']['total']:.1f} s, {100 * info['overhead']:.1f} % of the CPU time beside"
+        " reading and the model"
     )
-    outcome.embeddings.append(embedded.path)
-    return [embedded.path]
 
 
-def _evaluate_folders(
+def _evaluate(
+    job: _Job,
+    evaluators: Evaluators,
     folders: Sequence[Path],
     out: Path,
     protocol: Protocol,
     options: ProtocolOptions,
-    jobs: int,
-    say: Say,
-    outcome: Outcome,
 ) -> None:
-    parts: dict[Path, float] = {}
-    with progress_bar("evaluating", total=float(len(folders)), unit="task") as advance:
+    requests = [Evaluate(folder, out.absolute(), protocol.name, options) for folder in folders]
+    with _evaluation_bars(len(folders)) as on_progress:
+        for folder, answer in evaluators.evaluate(requests, on_progress):
+            on_progress(folder, 1.0, "done")
+            name = f"{folder.parent.name}  {folder.name}"
+            if isinstance(answer, Failure):
+                job.fail(name, answer)
+            else:
+                job.outcome.records.append(answer.result)
+                job.say(f"evaluated {name}")
+    job.outcome.records.sort()
+
+
+@contextmanager
+def _evaluation_bars(folders: int) -> Iterator[Callable[[Path, float, str], None]]:
+    """A bar for all evaluations, and where there are several one for each that runs."""
+    with ExitStack() as opened, progress_bar("evaluating", float(folders), "task") as advance:
+        done: dict[Path, float] = {}
+        bars: dict[Path, tuple[ExitStack, Callable[..., None]]] = {}
 
         def on_progress(folder: Path, part: float, _text: str) -> None:
-            advance(part - parts.get(folder, 0.0))
-            parts[folder] = part
+            if folder not in bars and part < 1 and folders > 1:
+                own = opened.enter_context(ExitStack())
+                title = f"{folder.parent.name} {folder.name}"
+                bars[folder] = own, own.enter_context(progress_bar(title, 100.0, "%"))
+            step = part - done.get(folder, 0.0)
+            done[folder] = part
+            advance(step)
+            if folder in bars:
+                bars[folder][1](100 * step)
+                if part == 1:
+                    bars.pop(folder)[0].close()
 
-        evaluated = (
-            evaluate_in_processes(folders, out, protocol, options, jobs, on_progress)
-            if jobs > 1
-            else _evaluate_in_turn(folders, out, protocol, options, on_progress)
-        )
-        for folder, result in evaluated:
-            name = f"{folder.parent.name}  {folder.name}"
-            if isinstance(result, DiskFullError):
-                raise result
-            if isinstance(result, UserError):
-                _fail(f"{name}: {result}", say, outcome)
-            else:
-                outcome.records.append(result)
-                say(f"evaluated {name}")
-    outcome.records.sort()
-
-
-def _evaluate_in_turn(
-    folders: Sequence[Path],
-    out: Path,
-    protocol: Protocol,
-    options: ProtocolOptions,
-    on_progress: OnProgress,
-) -> Iterator[tuple[Path, Path | UserError]]:
-    for folder in folders:
-        try:
-            yield folder, evaluate(folder, out, protocol, options, partial(on_progress, folder))
-        except UserError as error:
-            yield folder, error
-
-
-def _fail(line: str, say: Say, outcome: Outcome) -> None:
-    outcome.failures.append(line)
-    say(f"failed: {line}")
+        yield on_progress

@@ -37,11 +37,14 @@ def call(model: LoadedModel, embedding_type: str, audio: Floats) -> tuple[Any, A
             batch = batch.to(model.device)
     else:
         batch = sys.modules["tensorflow"].convert_to_tensor(audio)
-    with torch.no_grad(), lowered(model.device, model.spec.dtype):
-        if embedding_type == "scene":
-            scenes = model.module.get_scene_embeddings(batch, model.model)
-            return _array(_restored(scenes, model)), None
-        output = model.module.get_timestamp_embeddings(batch, model.model)
+    try:
+        with torch.no_grad(), lowered(model.device, model.spec.dtype):
+            if embedding_type == "scene":
+                scenes = model.module.get_scene_embeddings(batch, model.model)
+                return _array(_restored(scenes, model)), None
+            output = model.module.get_timestamp_embeddings(batch, model.model)
+    finally:
+        model.settle()
     if not isinstance(output, (tuple, list)) or len(output) != 2:
         raise TypeError(f"{API[2]} gives {type(output).__name__}, expected embeddings, timestamps")
     return _array(_restored(output[0], model)), _array(output[1])

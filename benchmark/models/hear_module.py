@@ -6,8 +6,7 @@ import importlib
 import inspect
 import json
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -25,12 +24,18 @@ from benchmark.models.fingerprint import (
     state_hash,
     tensors_hash,
 )
-from benchmark.models.process_state import set_tf32
+from benchmark.models.library_messages import messages_of_libraries
+from benchmark.models.process_state import ProcessState, set_tf32
 from benchmark.records.work_unit import ModelIdentity, device_class
 from hear_plugins.api.precision import compile_blocks
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
+Remark = Callable[[str], None]
 SIZES = ("sample_rate", "scene_embedding_size", "timestamp_embedding_size")
+
+
+def _say_nothing(_line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,12 @@ class LoadedModel:
         unknown for modules that do not tell.
     distributions
         Versions of the installed distributions that its code imports.
+    state
+        Of the process, as it was before the module was imported.
+    state_changes
+        What the module has changed of it so far.
+    remark
+        Called with each line about the model that is for the user but no failure.
     """
 
     spec: ModelSpec
@@ -80,6 +91,16 @@ class LoadedModel:
     identity: ModelIdentity
     provenance: Mapping[str, Any]
     distributions: Mapping[str, str]
+    state: ProcessState = field(default_factory=ProcessState.now)
+    state_changes: list[str] = field(default_factory=list)
+    remark: Remark = _say_nothing
+
+    def settle(self) -> None:
+        """Take back what the module has changed of the process, and remark on it once."""
+        for change in self.state.restore():
+            if change not in self.state_changes:
+                self.state_changes.append(change)
+                self.remark(f"{self.name} changes {change}; it is set back")
 
     @property
     def name(self) -> str:
@@ -118,8 +139,15 @@ def parse_options(text: str) -> dict[str, Any]:
     return options
 
 
-def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedModel:
+def load_model(
+    spec: ModelSpec, device: str | torch.device = "cpu", remark: Remark = _say_nothing
+) -> LoadedModel:
     """Import a module, load its model on the device and check that it has the HEAR API.
+
+    Parameters
+    ----------
+    remark
+        Called with what libraries say about the weights, and other lines that are no failure.
 
     Raises
     ------
@@ -128,8 +156,8 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
         that does not load, or without the attributes the API asks for.
     """
     set_tf32(spec.tf32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # libraries' warnings are nothing the user can act on
+    state = ProcessState.now()
+    with messages_of_libraries(lambda text: remark(f"{spec.module}: {text}")):
         module = _import(spec.module)
         for function in API:
             if not callable(getattr(module, function, None)):
@@ -165,9 +193,19 @@ def load_model(spec: ModelSpec, device: str | torch.device = "cpu") -> LoadedMod
     )
     if spec.compiled:
         compile_blocks(model)
-    return LoadedModel(
-        spec, module, model, torch.device(device), identity, provenance, source.distributions
+    loaded = LoadedModel(
+        spec,
+        module,
+        model,
+        torch.device(device),
+        identity,
+        provenance,
+        source.distributions,
+        state,
+        remark=remark,
     )
+    loaded.settle()
+    return loaded
 
 
 def _import(name: str) -> ModuleType:

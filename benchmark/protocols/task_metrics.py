@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from benchmark.embeddings.dataset import EmbeddedTask
+from typing import TYPE_CHECKING
+
 from benchmark.errors import UserError
 from benchmark.metrics.registry import Metric, metrics_named
+
+if TYPE_CHECKING:  # it imports torch
+    from benchmark.embeddings.dataset import EmbeddedTask
 
 
 def metrics_of(task: EmbeddedTask) -> list[Metric]:

@@ -6,7 +6,6 @@ import mmap
 import pickle
 import re
 import warnings
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .archive_inspection import ArchiveError, torch_pickle
+from .archive_inspection import torch_pickle
 from .errors import WeightsError
 from .file_type import PICKLE, SAFETENSORS, ZIP, file_type
 from .messages import quoted
@@ -123,10 +122,12 @@ def load_content(
         if kind == SAFETENSORS:
             return _load_safetensors(path)
         named = _named_globals(path, kind)
-    except (PickleError, ArchiveError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise _not_a_checkpoint(path, str(error)) from None
+    except WeightsError:
+        raise
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # zipfile reports damaged files by many exception types
+        raise _not_a_checkpoint(path, str(error)) from None
     inert: list[Any] = []
     for name, use in named.items():
         if name in _NEEDED:

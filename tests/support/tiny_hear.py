@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
+import sys
+import time
 import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 HOP_MS = 50
+
+
+# What a module may do to its process, at once and at its calls.
+AT_LOAD: dict[str, Callable[[], Any]] = {
+    "exit at load": lambda: sys.exit(0),
+    "full disk": lambda: setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=300)),
+    "weights": lambda: logging.getLogger("some.library").warning(
+        "Some weights of Net were not initialized\nfrom the checkpoint and are newly initialized"
+    ),
+}
+AT_CALL: dict[str, Callable[[], Any]] = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "exit": lambda: sys.exit(0),
+    "abrupt exit": lambda: os._exit(0),
+    "hang": lambda: time.sleep(1000),
+    "chdir": lambda: os.chdir("/"),
+    "dtype for all": lambda: torch.set_default_dtype(torch.float64),
+    "grad mode": lambda: torch.set_grad_enabled(False),
+    "precision": lambda: torch.set_float32_matmul_precision("medium"),
+}
 
 
 class Tiny(torch.nn.Module):
@@ -36,7 +63,9 @@ def load_model(
     after: int = 1,
     most_clips: int = 10**9,
 ) -> Tiny:
-    return Tiny(rate, size, fault, after, most_clips)
+    if fault in AT_LOAD:
+        AT_LOAD[fault]()
+    return Tiny(rate, size, fault, after, most_clips).eval()
 
 
 def get_scene_embeddings(audio: Tensor, model: Tiny) -> Any:
@@ -68,8 +97,8 @@ def _misbehave(audio: Tensor, model: Tiny) -> None:
     model.batches.append(len(audio))
     if not _is_due(model):
         return
-    if model.fault == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+    if model.fault in AT_CALL:
+        AT_CALL[model.fault]()
     if model.fault == "interrupt":
         raise KeyboardInterrupt
     if model.fault == "memory":

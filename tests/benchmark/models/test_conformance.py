@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.models.conformance import Check, validate
+from benchmark.errors import UserError
+from benchmark.models.conformance import Check, check_before_run, validate
+from benchmark.models.hear_module import ModelSpec, load_model
 
 HOP_MS = 25.0
 
@@ -51,7 +53,8 @@ def make_module() -> ModuleType:
     module: Any = ModuleType("made_up_hear_module")
 
     def load_model(model_file_path: str = "", *, fault: str = "", rate: int = 44100) -> Model:
-        return Model(fault, rate)
+        model = Model(fault, rate)
+        return model.train() if fault in ("dropout", "train mode") else model.eval()
 
     def get_timestamp_embeddings(audio: Tensor, model: Model) -> Any:
         if model.fault != "careless" and (audio.ndim != 2 or not audio.is_floating_point()):
@@ -60,6 +63,8 @@ def make_module() -> ModuleType:
             raise ValueError("audio")
         if model.fault == "one sample" and audio.shape[1] < 100:
             raise RuntimeError("too short")
+        if model.fault == "fails":
+            raise ValueError("out of order")
         if model.fault == "chatty":
             print("embedding")
         model.calls += 1
@@ -72,6 +77,23 @@ def make_module() -> ModuleType:
             embeddings = embeddings + model.calls
         if model.fault == "double":
             embeddings = embeddings.double()
+        if model.fault == "half of the sound":
+            half = embeddings.shape[1] // 2
+            embeddings, times = embeddings[:, :half], times[:, :half]
+        if model.fault == "seconds":
+            times = times / 1000
+        if model.fault == "negative":
+            times = times - 500
+        if model.fault == "standing still":
+            times = times * 0
+        if model.fault == "dropout":
+            embeddings = torch.nn.functional.dropout(embeddings, 0.2, model.training)
+        if model.fault == "huge":
+            embeddings = embeddings.sign() * 1e20
+        if model.fault == "constant":
+            embeddings = torch.ones_like(embeddings)
+        if model.fault == "dtype for all":
+            torch.set_default_dtype(torch.float64)
         if model.fault == "gradient":
             embeddings = embeddings * model.weight
         if model.fault == "size":
@@ -118,9 +140,14 @@ def test_a_sound_module_passes(rate: int, capsys: pytest.CaptureFixture[str]) ->
     [
         ("drift", "drift", "drift by more than"),
         ("irregular", "timestamp embeddings", "equal steps"),
-        ("late start", "timestamp embeddings", "first timestamp 30.0 ms"),
-        ("early end", "timestamp embeddings", "last timestamp"),
-        ("after the end", "timestamp embeddings", "not after it"),
+        ("after the end", "timestamp embeddings", "before the end"),
+        ("half of the sound", "timestamp embeddings", "near the end"),
+        ("seconds", "timestamp embeddings", "are they in seconds?"),
+        ("negative", "timestamp embeddings", "expected within the sound"),
+        ("standing still", "timestamp embeddings", "do not ascend"),
+        ("dropout", "eval mode", "leaves the model in train mode (the model"),
+        ("huge", "scale", "values up to 1.0e+20"),
+        ("dtype for all", "process state", "the default dtype (torch.float32 to torch.float64)"),
         ("batch", "batch", "in a batch differ"),
         ("silence", "levels", "NaN or infinite"),
         ("chance", "repeatable", "twice differs"),
@@ -141,16 +168,68 @@ def test_faults_are_found(fault: str, rule: str, words: str) -> None:
         ("careless", "bad input", "takes NaN"),
         ("chatty", "quiet", "print nothing"),
         ("gradient", "scene embeddings", "no_grad"),
+        ("late start", "timestamp embeddings", "first timestamp 30.0 ms"),
+        ("early end", "timestamp embeddings", "last timestamp"),
+        ("train mode", "eval mode", "changes nothing"),
+        ("constant", "scale", "the same embedding"),
     ],
 )
 def test_advice_breaks_nothing(fault: str, rule: str, words: str) -> None:
     found = check(fault=fault)
-    assert broken(found) == set()
+    assert broken(found) <= {"short sounds"}, "a sound of one sample has no timestamp then"
     assert found[rule].advice and words in found[rule].detail
 
 
 def test_rates_of_the_api() -> None:
     assert "sample rate" in broken(check(rate=8000))
+
+
+def test_checks_come_one_by_one_and_say_a_thing_once() -> None:
+    checks = validate("made_up_hear_module", device="cpu", options={"fault": "fails"})
+    assert next(checks).name == "load" and next(checks).name == "model"
+    details = [check.detail for check in checks if not check.ok]
+    assert details.count("out of order") == 1
+    assert "as scene embeddings" in details
+
+
+def test_what_only_we_ask_for_is_not_required() -> None:
+    for fault in ("one sample", "drift", "batch", "silence"):
+        assert not any(each.required for each in check(fault=fault).values() if not each.ok), fault
+    for fault in ("double", "after the end", "chance", "dropout", "seconds"):
+        assert any(each.required for each in check(fault=fault).values() if not each.ok), fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("dropout", "leaves the model in train mode"),
+        ("chance", "the same sound twice differs"),
+        ("seconds", "are they in seconds?"),
+        ("negative", "expected within the sound"),
+        ("standing still", "do not ascend"),
+        ("half of the sound", "near the end"),
+        ("huge", "values up to"),
+        ("double", "float64"),
+        ("fails", "out of order"),
+    ],
+)
+def test_what_would_make_hours_worthless_is_refused_before(fault: str, words: str) -> None:
+    spec = ModelSpec("made_up_hear_module", "", {"fault": fault})
+    with pytest.raises(UserError, match="made_up_hear_module") as refused:
+        check_before_run(load_model(spec), "event")
+    assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_what_is_only_advice_before_a_run() -> None:
+    def advice(fault: str) -> list[str]:
+        spec = ModelSpec("made_up_hear_module", "", {"fault": fault})
+        return check_before_run(load_model(spec), "event")
+
+    assert advice("") == []
+    (line,) = advice("batch")
+    assert "depend on the sounds beside it" in line
+    (line,) = advice("late start")
+    assert "first timestamp 30.0 ms" in line
 
 
 def test_what_does_not_load_is_one_broken_check(module: ModuleType) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ import torch
 
 from benchmark.errors import UserError, one_line
 from benchmark.models.calling import call, check_output
-from benchmark.models.conformance import probe
+from benchmark.models.conformance import check_before_run
 from benchmark.models.discovery import our_modules
 from benchmark.models.hear_module import ModelSpec, load_model, parse_options
+from benchmark.models.library_messages import messages_of_libraries
+from benchmark.models.process_state import ProcessState
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing the user can act on")
 SOURCE = Path(tiny_hear.__file__).read_text()
@@ -154,7 +158,7 @@ def test_options_are_json() -> None:
 def test_outputs_are_checked(kind: str) -> None:
     audio = np.random.default_rng(0).random((2, 8000), np.float32)
     model = load_model(ModelSpec("tiny_hear"))
-    probe(model, kind)
+    check_before_run(model, kind)
     embeddings, timestamps = check_output(model, kind, 2, call(model, kind, audio.copy()))
     assert embeddings.shape == ((2, 3) if kind == "scene" else (2, 10, 3))
     assert (timestamps is None) == (kind == "scene")
@@ -163,7 +167,9 @@ def test_outputs_are_checked(kind: str) -> None:
         faults["timestamps"] = "timestamps that do not ascend"
     for fault, message in {**faults, "kind": "a list, expected a tensor"}.items():
         with pytest.raises(UserError) as raised:
-            probe(load_model(ModelSpec("tiny_hear", options={"fault": fault, "after": 0})), kind)
+            check_before_run(
+                load_model(ModelSpec("tiny_hear", options={"fault": fault, "after": 0})), kind
+            )
         assert message in str(raised.value)
 
 
@@ -181,7 +187,7 @@ def test_tensorflow_models_are_called_with_their_own_tensors(
     stub.Module, stub.Variable = base, Variable  # type: ignore[attr-defined]
     stub.convert_to_tensor = torch.from_numpy  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tensorflow", stub)
-    source = SOURCE.replace("return Tiny", "return Flow") + (
+    source = re.sub("return Tiny.*", "return Flow()", SOURCE) + (
         "\nimport tensorflow\nclass Flow(tensorflow.Module):\n"
         "    variables = [tensorflow.Variable()]\n"
         "    sample_rate, scene_embedding_size, timestamp_embedding_size = 16000, 1, 1\n"
@@ -190,10 +196,71 @@ def test_tensorflow_models_are_called_with_their_own_tensors(
     )
     model = load_model(ModelSpec(module(tmp_path, "flow", source, monkeypatch)))
     assert "state_sha256" in model.provenance
-    probe(model, "scene")
+    check_before_run(model, "scene")
 
 
 def test_one_line_names_the_kind_only_where_the_text_is_vague() -> None:
     assert one_line(ValueError("a\n b")) == "a b"
     assert one_line(KeyError("x")) == "KeyError: 'x'"
     assert one_line(RuntimeError()) == "RuntimeError"
+
+
+def test_what_libraries_say_about_the_weights_is_told() -> None:
+    told: list[str] = []
+    load_model(ModelSpec("tiny_hear", options={"fault": "weights"}), remark=told.append)
+    (line,) = told
+    assert line.startswith(
+        "tiny_hear: Some weights of Net were not initialized from the checkpoint"
+    )
+
+
+def test_messages_of_libraries_are_chosen(recwarn: pytest.WarningsRecorder) -> None:
+    told: list[str] = []
+    with messages_of_libraries(told.append):
+        for text in ("cast to float16", "cast to float16", "a new version is out"):
+            warnings.warn(text, stacklevel=1)
+        warnings.warn("weight_norm is deprecated", FutureWarning, stacklevel=1)
+        logger = logging.getLogger("quiet.library")
+        logger.propagate = False
+        logger.info("5 weights loaded")
+        logger.warning("Some weights were not used when initializing Net: ['head.bias']")
+    assert told == [
+        "cast to float16",
+        "Some weights were not used when initializing Net: ['head.bias']",
+    ]
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("dtype for all", "the default dtype (torch.float32 to torch.float64)"),
+        ("precision", "the float32 matmul precision (highest to medium)"),
+        ("chdir", "the current folder"),
+    ],
+)
+def test_what_a_call_changes_for_all_is_taken_back_and_told(fault: str, named: str) -> None:
+    told: list[str] = []
+    before = ProcessState.now()
+    options = {"fault": fault, "after": 1}
+    model = load_model(ModelSpec("tiny_hear", options=options), remark=told.append)
+    audio = np.zeros((1, 16000), np.float32)
+    for _ in range(3):
+        call(model, "scene", audio)
+    assert ProcessState.now() == before
+    assert len(set(told)) == len(told), "each is told once"
+    assert any(line.startswith("tiny_hear changes") and named in line for line in told)
+
+
+def test_tf32_is_off_unless_it_is_asked_for() -> None:
+    before = ProcessState.now()
+    try:
+        plain, fast = (load_model(ModelSpec("tiny_hear", tf32=tf32)) for tf32 in (False, True))
+        assert torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32
+        assert plain.spec.all_options == {} and fast.spec.all_options == {"--tf32": True}
+        assert plain.identity.device == "cpu" and not fast.identity.tf32, "a CPU has none"
+        load_model(ModelSpec("tiny_hear"))
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    finally:
+        before.restore()
