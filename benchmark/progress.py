@@ -27,18 +27,20 @@ def progress_bar(
         Where audio seconds are given, the bar shows how many of them pass in a second.
     """
     quiet = _is_quiet()
-    start, audio = time.perf_counter(), 0.0
+    start, audio, done = time.perf_counter(), 0.0, 0.0
     with tqdm(
         desc=description, total=total, unit=unit, disable=quiet, leave=False, dynamic_ncols=True
     ) as bar:
 
         def advance(steps: float = 1, audio_seconds: float = 0.0) -> None:
-            nonlocal audio
+            nonlocal audio, done
             audio += audio_seconds
+            done += steps
             if audio and not quiet:
                 speed = audio / max(time.perf_counter() - start, 1e-9)
                 bar.set_postfix_str(f"{speed:.3g} s of audio/s", refresh=False)
-            bar.update(steps)
+            bar.n = round(done, 2) if done % 1 else int(done)  # parts of steps print as 0.84
+            bar.update(0)
 
         yield advance
 

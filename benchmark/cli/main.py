@@ -61,7 +61,7 @@ def _interrupt(_signal: int, _frame: Any) -> NoReturn:
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
-    from benchmark.records.record import RecordError
+    from benchmark.records.json_form import RecordError
     from tasks.folder import TaskError
 
     return (UserError, RecordError, TaskError)

@@ -132,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
         verbose=options.verbose,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 
@@ -169,7 +169,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         verbose=options.verbose,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 
