@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.embeddings.store import disk_errors, read_info
-from benchmark.errors import UserError
+from benchmark.errors import BusyError, UserError
 from benchmark.execution.task_facts import chance_scores, published_status
 from benchmark.metrics.registry import metric
 from benchmark.models.fingerprint import read_source
@@ -73,6 +73,8 @@ def evaluate(
     UserError
         The embeddings are not complete, the disk is full, the protocol cannot evaluate the task,
         or a record is there that cannot be read: it is not overwritten.
+    BusyError
+        Another process is at the same evaluation.
     """
     embedding = read_info(embeddings)
     if embedding is None:
@@ -85,7 +87,7 @@ def evaluate(
         work = out / "evaluations" / unit.folder
         work.mkdir(parents=True, exist_ok=True)
         # The file stays: another process may hold it open, and would lock what is no longer there.
-        with _locked(work / LOCK_FILE, on_progress):
+        with _locked(work / LOCK_FILE):
             if (record := _kept_record(path)) is None:
                 finished = _finish(embeddings, work, protocol, options, on_progress)
                 results = results_from_json(finished.pop("results"))
@@ -163,14 +165,12 @@ def _code_of(modules: frozenset[str]) -> str:
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-def _locked(path: Path, on_progress: OnProgress) -> AbstractContextManager[Any]:
-    """The lock of an evaluation, held, after other processes are done with it."""
-    lock = FileLock(path)
+def _locked(path: Path) -> AbstractContextManager[Any]:
+    """The lock of an evaluation, held; `BusyError` if another process holds it."""
     try:
-        return lock.acquire(timeout=0)
+        return FileLock(path).acquire(timeout=0)
     except Timeout:
-        on_progress(0.0, "waiting for another process that is at this evaluation")
-        return lock.acquire()
+        raise BusyError(f"{path.parent}: another process is at this evaluation") from None
 
 
 def _kept_record(path: Path) -> Record | None:

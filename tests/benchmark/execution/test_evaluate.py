@@ -12,7 +12,7 @@ import pytest
 from embedded_tasks import make_kfold
 from filelock import FileLock
 
-from benchmark.errors import UserError
+from benchmark.errors import BusyError, UserError
 from benchmark.execution import evaluate as module
 from benchmark.execution.evaluate import FINISHED_FILE, LOCK_FILE, evaluate
 from benchmark.protocols.hear.folds import folds
@@ -176,23 +176,16 @@ def test_undefined_scores_are_null_and_infinite_ones_kept(embeddings: Path, engi
     assert read_record(run(embeddings, grid="fast")).scores[0].value == math.inf
 
 
-def test_an_evaluation_that_another_process_is_at_is_waited_for(
-    embeddings: Path, engine: Engine
-) -> None:
+def test_an_evaluation_that_another_process_is_at_is_busy(embeddings: Path, engine: Engine) -> None:
     record = run(embeddings)
     record.unlink()
     (finished,) = (embeddings.parents[2] / "evaluations").rglob(FINISHED_FILE)
-    said: list[str] = []
-    with FileLock(finished.with_name(LOCK_FILE), thread_local=False) as lock:
-
-        def on_progress(part: float, what: str) -> None:
-            said.append(what)
-            lock.release()  # the other process is done
-
-        chosen = protocol("hear")
-        evaluate(embeddings, embeddings.parents[2], chosen, chosen.options(), on_progress)
-    assert said == ["waiting for another process that is at this evaluation", "done"]
-    assert record.exists()
+    with (
+        FileLock(finished.with_name(LOCK_FILE)),
+        pytest.raises(BusyError, match="another process is at this evaluation"),
+    ):
+        run(embeddings)
+    assert run(embeddings) == record
 
 
 def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
