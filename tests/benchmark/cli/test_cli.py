@@ -202,7 +202,8 @@ def test_weights_that_are_not_here(fails: Fail, tasks_dir: Path, tmp_path: Path)
     [
         (["--model-options", "{fault"], "not JSON"),
         (["--model-options", '{"colour": 1}'], "colour"),
-        (["--grid-points", "0"], "grid_points"),
+        (["--k", "3"], "--k is not an option of protocol hear"),
+        (["--train-device", "abacus"], "abacus"),
         (["--device", "abacus"], "abacus"),
     ],
 )
