@@ -1,13 +1,16 @@
-"""Progress bars: what they print where somebody watches."""
+"""What people see while they wait."""
 
 from __future__ import annotations
 
 import io
-import time
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from benchmark.progress import QUIET_VARIABLE, progress_bar
+from benchmark.progress import progress_bar, write_line
 
 
 class Terminal(io.StringIO):
@@ -15,14 +18,42 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_parts_of_steps_have_two_decimals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It read 0.8400000000000001/2.0."""
-    monkeypatch.delenv(QUIET_VARIABLE, raising=False)
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
-    with progress_bar("evaluating", 2.0, "task") as advance:
-        for step in (0.28, 0.28, 0.28, 0.001):
-            time.sleep(0.11)  # a bar is drawn ten times a second
-            advance(step)
-    assert "0.84/2.0" in terminal.getvalue()
-    assert "0.8400" not in terminal.getvalue()
+@contextmanager
+def terminal() -> Iterator[Terminal]:
+    """A terminal in place of stderr."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HEAR_BENCHMARK_QUIET", raising=False)
+        shown = Terminal()
+        patch.setattr(sys, "stderr", shown)
+        yield shown
+
+
+def test_parts_of_tasks_have_no_float_noise() -> None:
+    with (
+        terminal() as shown,
+        progress_bar("evaluating", total=2.0, unit="task") as advance,
+    ):
+        for _ in range(12):
+            advance(0.07)
+            advance(0.0)
+        write_line("in between")  # draws the bar anew
+    counts = re.findall(r"([\d.]+)/([\d.]+) \[", shown.getvalue())
+    assert ("0.84", "2") in counts
+    assert all(len(number) <= 4 for pair in counts for number in pair)
+
+
+def test_lines_are_never_on_the_bar() -> None:
+    with terminal() as shown, progress_bar("embedding", total=3) as advance:
+        advance()
+        write_line("embedded tiny_hear on tiny")
+        advance()
+    # What stands on a line in the end: everything after the last return to its begin.
+    lines = [line.rpartition("\r")[2] for line in shown.getvalue().split("\n")]
+    assert "embedded tiny_hear on tiny" in lines
+
+
+def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("embedding", total=3) as advance:
+        advance()
+        write_line("a line")
+    assert capsys.readouterr().err == "a line\n"
