@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from benchmark.cli.console import exit_code, say
 from benchmark.cli.devices import chosen
 from benchmark.cli.evaluation_options import add_evaluation
-from benchmark.cli.options import Commands, add_command, add_out, add_verbose, count, names
+from benchmark.cli.options import (
+    Commands,
+    add_command,
+    add_out,
+    add_verbose,
+    count,
+    module_name,
+    names,
+)
 from benchmark.cli.report_commands import print_tables
 from benchmark.errors import UserError
 from benchmark.execution.isolation import TIME_LIMIT
@@ -45,7 +53,9 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("modules", nargs="+", metavar="MODULE", help="modules with the HEAR API")
+    parser.add_argument(
+        "modules", nargs="+", type=module_name, metavar="MODULE", help="modules with the HEAR API"
+    )
     parser.add_argument(
         "--model",
         action="append",
