@@ -43,6 +43,7 @@ JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
 SYNC_SECONDS = 3.0
 WAIT_SECONDS = 1.0
+ADDITIVE = ("audio_seconds", "seconds", "cpu_seconds")  # stats that add up over clips
 EVENT_END_MS = 0.0001  # hear-eval-kit: so that an event includes its end
 
 
@@ -199,6 +200,7 @@ class EmbeddingStore:
         if task.embedding_type == "event":
             self._row_bytes["timestamps"] = 8
         self.stats: dict[str, Any] = {}
+        self._spent: dict[str, dict[str, Any]] = {}  # of `stats`, by split, what adds up
         self._rows: dict[str, list[int]] = {split: [] for split in task.splits}
         self._read_journal()
         self._journal = self._open_journal()
@@ -335,23 +337,37 @@ class EmbeddingStore:
         with suppress(FileNotFoundError, ValueError):
             for line in path.read_bytes().split(b"\n")[:-1]:
                 entry = json.loads(line)
-                self._rows[entry["split"]] += entry["rows"]
+                split = entry["split"]
+                self._rows[split] += entry["rows"]
+                since = _added(entry["stats"], self.stats, -1)
+                self._spent[split] = _added(self._spent.get(split, {}), since)
                 self.stats = entry["stats"]
         for split, rows in self._rows.items():
-            for what, row_bytes in self._row_bytes.items():
-                partial = self._partial(split, what)
-                held = partial.stat().st_size if partial.exists() else 0
-                # A finished split counts by its file; a partial one that lost rows begins anew.
-                if self.is_finished(split) or held < row_bytes * sum(rows):
-                    rows.clear()
+            if self.is_finished(split):  # counts by its file
+                rows.clear()
+            elif not rows or self._lost_rows(split):  # begins anew, and so do its seconds
+                rows.clear()
+                spent = self._spent.pop(split, {})
+                self.stats = {**self.stats, **_added(self.stats, spent, -1)}
+
+    def _lost_rows(self, split: str) -> bool:
+        """Whether a partial file of the split holds fewer rows than the journal counts."""
+        paths = {what: self._partial(split, what) for what in self._row_bytes}
+        held = {what: p.stat().st_size if p.exists() else 0 for what, p in paths.items()}
+        count = sum(self._rows[split])
+        return any(held[what] < size * count for what, size in self._row_bytes.items())
 
     def _open_journal(self) -> FileIO:
-        lines = [self._journal_line(split, rows) for split, rows in self._rows.items()]
+        lines, spent = [], dict[str, Any]()
+        for split, rows in self._rows.items():
+            spent = _added(spent, self._spent.get(split, {}))
+            lines.append(self._journal_line(split, rows, {**self.stats, **spent}))
         self._write(JOURNAL_FILE, b"".join(lines if self.stats else []))
         return FileIO(self.folder / JOURNAL_FILE, "a")
 
-    def _journal_line(self, split: str, rows: list[int]) -> bytes:
-        return _json({"split": split, "rows": rows, "stats": self.stats}) + b"\n"
+    @staticmethod
+    def _journal_line(split: str, rows: list[int], stats: Mapping[str, Any]) -> bytes:
+        return _json({"split": split, "rows": rows, "stats": stats}) + b"\n"
 
     def _sync(self) -> None:
         """Make what was appended safe, first the rows, then the line that counts them."""
@@ -359,7 +375,7 @@ class EmbeddingStore:
             for file in self._files:
                 os.fsync(file.fileno())
             split = str(self._split)
-            line = self._journal_line(split, self._pending)
+            line = self._journal_line(split, self._pending, self.stats)
             _write_all(self._journal, np.frombuffer(line, np.uint8))
             os.fsync(self._journal.fileno())
             self._rows[split] += self._pending
@@ -373,6 +389,18 @@ class EmbeddingStore:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self.folder / name)
+
+
+def _added(a: Mapping[str, Any], b: Mapping[str, Any], sign: int = 1) -> dict[str, Any]:
+    """Those stats of `a` and `b` that add up over clips, added or (sign -1) subtracted."""
+
+    def one(x: Any, y: Any) -> Any:
+        if isinstance(x, Mapping) or isinstance(y, Mapping):
+            x, y = x or {}, y or {}
+            return {key: one(x.get(key), y.get(key)) for key in {**x, **y}}
+        return (x or 0.0) + sign * (y or 0.0)
+
+    return {key: one(a.get(key), b.get(key)) for key in ADDITIVE if key in a or key in b}
 
 
 def _json(content: Any) -> bytes:

@@ -134,17 +134,25 @@ def _notes_on_differences(records: Sequence[Record]) -> list[str]:
             f"Trained on several processors ({_listed(processors)}), which move last digits, and "
             "with them single runs."
         )
-    codes = {(record.unit.model.module, record.unit.model.code) for record in records}
-    modules = [module for module, _ in codes]
-    if several := {module for module in modules if modules.count(module) > 1}:
+    if several := _of_several((r.unit.model.module, r.unit.model.code) for r in records):
         notes.append(f"Embedded by several versions of the code of {_listed(several)}.")
-    if len({record.unit.code for record in records}) > 1:
-        notes.append("Evaluated by several versions of the code of one version of the protocol.")
+    # Tasks have metrics, and so code, of their own.
+    if several := _of_several((r.unit.embedding.task, r.unit.code) for r in records):
+        notes.append(
+            f"{_listed(several)}: evaluated by several versions of the code of one version of the "
+            "protocol."
+        )
     return notes
 
 
 def _several(values: Iterable[Any]) -> set[Any]:
     return {value for value in values if value not in (None, "")}
+
+
+def _of_several(pairs: Iterable[tuple[str, Any]]) -> set[str]:
+    """Those first members of pairs that come with several second ones."""
+    firsts = [first for first, _ in set(pairs)]
+    return {first for first in firsts if firsts.count(first) > 1}
 
 
 def _listed(values: Iterable[Any]) -> str:

@@ -209,6 +209,31 @@ def test_rows_that_got_lost_are_made_again(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def test_seconds_of_rows_that_got_lost_are_not_counted_twice(tmp_path: Path) -> None:
+    task, out = make_task(tmp_path), tmp_path / "out"
+
+    def stats(seconds: float) -> dict[str, Any]:
+        of_phases = {"model": seconds / 2, "total": seconds}
+        return {"hop_ms": 50.0, "audio_seconds": 10 * seconds, "seconds": of_phases}
+
+    opened = EmbeddingStore(out, task, SIZE)
+    clips = len(task.items(FOLDS[0]))
+    opened.append(FOLDS[0], np.zeros((clips, SIZE), np.float32), None, stats(3.0))
+    opened.finish_split(FOLDS[0])
+    opened.append(FOLDS[1], np.zeros((1, SIZE), np.float32), None, stats(8.0))
+    opened.close()
+    EmbeddingStore(out, task, SIZE).close()  # writes the journal anew
+    (out / f"{FOLDS[1]}.embeddings.partial").unlink()
+    opened = EmbeddingStore(out, task, SIZE)
+    assert opened.clips_done(FOLDS[1]) == 0
+    assert opened.stats == stats(3.0)
+    opened.close()
+    (out / f"{FOLDS[0]}.embeddings.npy").unlink()
+    opened = EmbeddingStore(out, task, SIZE)
+    assert opened.stats == stats(0.0)
+    opened.close()
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     task = make_task(tmp_path)
     first = EmbeddingStore(tmp_path / "out", task, SIZE)
