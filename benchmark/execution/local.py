@@ -30,7 +30,7 @@ class Evaluate:
 
     folder: Path
     out: Path
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, Any]
 
 
 class Evaluators:
@@ -99,13 +99,12 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
 
     def handle(request: Evaluate) -> Path:
         state = ProcessState.now()
-        arguments: Any = request.arguments
 
         def on_progress(part: float, text: str) -> None:
             report((part, text))
 
         try:
-            return evaluate(request.folder, request.out, *arguments, on_progress)
+            return evaluate(request.folder, request.out, *request.arguments, on_progress)
         finally:
             state.restore()
 
