@@ -1,4 +1,4 @@
-# make test, make benchmark, make full: each makes .venv when it is missing or out of date.
+# make test, make benchmark, make full, make docs: each makes .venv when it is missing or out of date.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ JOBS := 2
 TASKS_DIR := my-tasks
 OUT := runs/full
 
-.PHONY: benchmark test full clean
+.PHONY: benchmark test full docs clean
 benchmark: $(VENV)/installed
 	$(BIN)/hear-benchmark run $(DEMO_MODELS) --tasks demo $(DEMO_OPTIONS) --out runs/demo
 
@@ -25,13 +25,21 @@ full: $(VENV)/installed
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -q docs build/site
+	@echo "build/site/index.html"
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@$(INSTALL) -e '.[docs]'
+	@touch $@
+
 # torch first and alone: a package that only asks for "torch" then keeps this one.
 $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, not %s; type: make PYTHON=python3.11" % sys.version.split()[0])'
 	@echo "Installing into $(VENV): some minutes, and about 4 GB"
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) torch
-	@$(INSTALL) -e '.[opensmile,wav2vec2,formats,midi,kit,validator,test]'
+	@$(INSTALL) -e '.[opensmile,wav2vec2,formats,midi,kit,validator,test,dev]'
 	@$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
 	@touch $@
 

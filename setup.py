@@ -1,5 +1,7 @@
 """Packaging; tested versions are in constraints.txt, tool settings in pyproject.toml."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 PACKAGES = ("hear_plugins", "benchmark", "tasks", "results")
@@ -37,16 +39,44 @@ EXTRAS = {
         "ruff",
         "scikit-learn",
     ],
+    "dev": ["pre-commit"],
+    "docs": ["furo", "myst-parser", "sphinx", "sphinx-autoapi"],
 }
 
 setup(
     name="hear-plugins",
     version="0.1.0",
     description="Audio-embedding models behind the HEAR API, and the benchmark that compares them",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="MIT",
+    license_files=["LICENSE"],
+    keywords=["audio", "embeddings", "representation learning", "benchmark", "HEAR"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    project_urls={
+        "HEAR benchmark": "https://hearbenchmark.com",
+        "HEAR API": "https://hearbenchmark.com/hear-api.html",
+    },
     python_requires=">=3.10",
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
-    package_data={"results": ["published/*.csv"]},
+    package_data={
+        **{name: ["py.typed"] for name in PACKAGES[:3]},
+        "results": ["published/*.csv", "published/README.md"],
+    },
     entry_points={"console_scripts": ["hear-benchmark = benchmark.cli.main:main"]},
     install_requires=[
         "torch>=2.6",  # before it, weights_only=True could be tricked (CVE-2025-32434)

@@ -47,7 +47,8 @@ class Registry(Generic[T]):
     _loaded: dict[str, T] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
-    def _built_in(self) -> dict[str, T]:
+    def built_in(self) -> dict[str, T]:
+        """Those that files of the package declare, by name."""
         found: dict[str, T] = {}
         for module in self._modules():
             for one in getattr(module, self.attribute, ()):
@@ -62,7 +63,7 @@ class Registry(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """All names, the built-in ones first."""
-        return tuple(dict.fromkeys((*self._built_in, *self._entry_points)))
+        return tuple(dict.fromkeys((*self.built_in, *self._entry_points)))
 
     def get(self, name: str) -> T:
         """The one of that name.
@@ -72,8 +73,8 @@ class Registry(Generic[T]):
         UserError
             There is none, or the package that declares it cannot give it.
         """
-        if name in self._built_in:
-            return self._built_in[name]
+        if name in self.built_in:
+            return self.built_in[name]
         if name not in self._loaded:
             if name not in self._entry_points:
                 raise UserError(

@@ -37,7 +37,7 @@ from .api.framing import check_audio
 from .networks.beats import PUBLISHED, Beats, Config
 from .networks.fbank_columns import ColumnModel
 from .weights import catalogue as checkpoints
-from .weights.loading import load_configured, load_network, load_strict, wrong_model
+from .weights.loading import check_fit, load_configured, load_network, load_strict, wrong_model
 
 
 def load_model(
@@ -72,9 +72,12 @@ def load_model(
 def _load_file(path: Path) -> Beats:
     cfg, tensors = load_configured(path)
     try:
-        network = Beats(Config.of(cfg))
+        config = Config.of(cfg)
     except ValueError as error:
         raise wrong_model(path, f"its configuration has {error}", tensors) from None
+    with torch.device("meta"):  # sizes that are not the tensors' could fill the memory
+        check_fit(Beats(config), tensors, path, ignored=("predictor.",))
+    network = Beats(config)
     load_strict(network, tensors, path, ignored=("predictor.",))
     return network
 

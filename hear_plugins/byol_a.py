@@ -38,7 +38,7 @@ from .api.framing import check_audio, map_rows, pad_to, timestamps
 from .frontends.log_mel import LogMel
 from .networks.byol_cnn import AudioNTT2020, column_budget
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors
+from .weights.loading import axis_size, load_network, load_strict, load_tensors
 
 _HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
 _SLANEY = LogMel(16000, 1024, 160, 64, 60, 7800, scale="slaney", norm="slaney")
@@ -226,8 +226,8 @@ def load_encoder(
     def from_file(path: Path) -> AudioNTT2020:
         wrapped = load_tensors(path, ("state_dict", "model"))
         tensors = {_bare(name): x for name, x in wrapped.items()}
-        last = tensors.get("fc.3.bias")
-        network = encoder(dimensions if last is None else last.numel())
+        size = axis_size(path, tensors, "fc.3.bias", 0, dims=1, default=dimensions, largest=8192)
+        network = encoder(size)
         load_strict(network, tensors, path)
         return network
 

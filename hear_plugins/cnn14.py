@@ -35,7 +35,14 @@ from .frontends.log_mel import LogMel
 from .networks.byol_cnn import mean_plus_maximum
 from .networks.cnn14 import CHANNELS, COLUMNS_PER_FRAME, Cnn14
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors, wrong_model
+from .weights.loading import (
+    check_tables,
+    load_network,
+    load_strict,
+    load_tensors,
+    torchlibrosa_tables,
+    wrong_model,
+)
 
 FRAME_MS = 10
 CENTRE_MS = 155.0  # of the first 32 columns
@@ -142,6 +149,8 @@ def load_file(path: Path) -> Network:
     if rate is None:
         fault = f"tensor {name} has shape {tuple(filters.shape)}, expected one of {list(shapes)}"
         raise wrong_model(path, fault if name in tensors else f"tensor {name} is missing", tensors)
+    frontend = FRONTENDS[rate]
+    check_tables(path, tensors, torchlibrosa_tables("", frontend.n_fft, frontend.filters))
     network.sample_rate = rate
     return network
 

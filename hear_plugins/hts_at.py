@@ -39,7 +39,13 @@ from .api.framing import check_audio, map_windows, pad_to, timestamps
 from .frontends.log_mel import LogMel
 from .networks.swin import Swin
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors
+from .weights.loading import (
+    check_tables,
+    load_network,
+    load_strict,
+    load_tensors,
+    torchlibrosa_tables,
+)
 
 FRONTEND = LogMel(
     32000, 1024, 320, 64, 50, 14000, scale="slaney", norm="slaney", floor=1e-10, decibels=True
@@ -133,6 +139,8 @@ def _load_file(path: Path) -> Network:
         + [name for name in tensors if name.endswith(_FIXED)],
         name_in_file=lambda name: _PREFIX + name,
     )
+    tables = torchlibrosa_tables(_PREFIX, FRONTEND.n_fft, FRONTEND.filters)
+    check_tables(path, tensors, tables)
     return network
 
 

@@ -32,6 +32,7 @@ Differences from the original
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from torch import Tensor
@@ -43,7 +44,14 @@ from .matpac import FRAME_MS, WIDTH, Matpac
 from .matpac import get_scene_embeddings as get_scene_embeddings
 from .networks.vit import ViT
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors, wrong_model
+from .weights.loading import (
+    WeightsError,
+    axis_size,
+    load_network,
+    load_strict,
+    load_tensors,
+    wrong_model,
+)
 
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney")
 _ENCODER = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")
@@ -97,6 +105,9 @@ def load_model(
 
 
 def _load_file(path: Path) -> Encoder:
+    # The tensors of the files for 32 kHz have the same shapes; only their folder's name tells.
+    if other := re.search(r"p(\d+)k\b", f"{path.parent.name} {path.name}"):
+        raise WeightsError(f"{path} is M2D at {other[1]} kHz by its name; only 16 kHz is built")
     tensors = load_tensors(path, ("model",))
     statistics = tensors.pop("norm_stats", None)
     # Where the encoder is a part of a larger model, it is its backbone.
@@ -104,10 +115,12 @@ def _load_file(path: Path) -> Encoder:
         parts = ((name.rpartition("backbone."), x) for name, x in tensors.items())
         tensors = {name: x for (_, inside, name), x in parts if inside}
         statistics = tensors.pop("norm_stats", statistics)
-    patch, positions = tensors.get("patch_embed.proj.weight"), tensors.get("pos_embed")
-    size = (16, 16) if patch is None or patch.ndim != 4 else (patch.shape[2], patch.shape[3])
-    rows = max(1, FRONTEND.n_mels // size[0])
-    count = 191 if positions is None or positions.ndim != 3 else positions.shape[1]
+    height, width = (
+        axis_size(path, tensors, "patch_embed.proj.weight", axis, dims=4, default=16, largest=most)
+        for axis, most in ((2, FRONTEND.n_mels), (3, 1001))
+    )
+    size, rows = (height, width), FRONTEND.n_mels // height
+    count = axis_size(path, tensors, "pos_embed", 1, dims=3, default=191, largest=20_001)
     network = Encoder((rows, (count - 1) // rows), size)
     load_strict(
         network,

@@ -48,7 +48,14 @@ from .networks.linear import linear
 from .networks.post_norm import Attention, Encoder
 from .networks.vit import cut
 from .weights import catalogue as checkpoints
-from .weights.loading import load_configured, load_network, load_strict, wrong_model
+from .weights.loading import (
+    check_tables,
+    load_configured,
+    load_network,
+    load_strict,
+    quoted,
+    wrong_model,
+)
 
 PATCHES = {"patch": (16, 16), "frame": (2, FRONTEND.n_mels)}  # frames, mels
 HEADS, LAYERS = 12, 12
@@ -72,6 +79,9 @@ _IGNORED = (
     "encoder_mask_emb",
     "decoder_mask_emb",
 )
+
+
+_POSITIONS, _COMPARED = "enc_sine_pos_embed.pe", 512  # of 48,000 tokens, in 147 MB
 
 
 class MaeAst(FbankTransformer):
@@ -149,7 +159,7 @@ def _load_file(path: Path) -> MaeAst:
         raise wrong_model(path, 'its "cfg" has no part "model"', tensors)
     for name, value in _REQUIRED.items():
         if settings.get(name) != value:
-            fault = f"its configuration has {name}={settings.get(name)!r}; expected {value!r}"
+            fault = f"its configuration has {name}={quoted(settings.get(name))}; expected {value!r}"
             raise wrong_model(path, fault, tensors)
     size, step = (
         tuple(settings.get(f"ast_kernel_{what}_{axis}") for axis in ("time", "chan"))
@@ -157,10 +167,15 @@ def _load_file(path: Path) -> MaeAst:
     )
     patch = next((known for known in PATCHES.values() if size == step == known), None)
     if patch is None:
-        fault = f"its patches (frames, mels) are {size} every {step}; expected (16, 16) or (2, 128)"
+        found = f"{quoted(size)} every {quoted(step)}"
+        fault = f"its patches (frames, mels) are {found}; expected (16, 16) or (2, 128)"
         raise wrong_model(path, fault, tensors)
     network = MaeAst(patch)
     load_strict(network, tensors, path, ignored=_IGNORED)
+    if (table := tensors.get(_POSITIONS)) is not None and table.ndim == 3:
+        start = {_POSITIONS: table[:, :_COMPARED]}
+        tokens = start[_POSITIONS].shape[1]
+        check_tables(path, start, {_POSITIONS: positions(tokens, network.width, table.device)})
     return network
 
 

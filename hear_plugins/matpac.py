@@ -42,7 +42,7 @@ from .api.framing import check_audio, map_chunks, pad_to, shifted_passes
 from .frontends.log_mel import LogMel
 from .networks.vit import ViT
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors
+from .weights.loading import axis_size, load_network, load_strict, load_tensors
 
 WIDTH = 768
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney", padding=None)
@@ -123,8 +123,8 @@ def load_model(
 
 def _load_file(path: Path) -> ViT:
     tensors = load_tensors(path)
-    positions = tensors.get("pos_embed", torch.empty(1, 191, WIDTH)).shape[1] - 1
-    network = ViT((ROWS, positions // ROWS))
+    count = axis_size(path, tensors, "pos_embed", 1, dims=3, default=191, largest=5001)
+    network = ViT((ROWS, (count - 1) // ROWS))
     load_strict(network, tensors, path, ignored=tuple(tensors), name_in_file=_name_in_file)
     return network
 

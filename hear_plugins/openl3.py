@@ -35,7 +35,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .api.framing import centred_windows, check_audio, map_windows, samples_of, timestamps
 from .api.precision import full_precision
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors
+from .weights.loading import check_tables, dft_tables, load_network, load_strict, load_tensors
 
 N_FFT, HOP = 2048, 242
 SIZES = (6144, 512)
@@ -179,6 +179,7 @@ def _load_file(path: Path) -> Network:
     table = tensors.get("speclayer.mel_basis", torch.empty(0))
     network = Network(128 if table.shape[:1] == (128,) else 256)
     load_strict(network, tensors, path, ignored=_IGNORED)
+    check_tables(path, tensors, dict(zip(_IGNORED, dft_tables(N_FFT), strict=True)))
     return network
 
 

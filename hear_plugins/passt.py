@@ -46,7 +46,7 @@ from .api.framing import check_audio, map_rows, pad_to, timestamps
 from .frontends.log_mel import LogMel
 from .networks.vit import LAYER_NORM_EPS, Block, PatchEmbed
 from .weights import catalogue as checkpoints
-from .weights.loading import load_network, load_strict, load_tensors
+from .weights.loading import axis_size, load_network, load_strict, load_tensors
 
 WIDTH, HEADS, PATCH = 768, 12, 16
 FRONTEND = LogMel(
@@ -208,18 +208,17 @@ def load_model(
 def _load_file(path: Path) -> Encoder:
     tensors = load_tensors(path, ("model",))
 
-    def size(name: str, axis: int, default: int) -> int:
-        found = tensors.get(name)
-        return default if found is None or found.ndim <= axis else found.shape[axis]
+    def size(name: str, axis: int, dims: int, default: int) -> int:
+        return axis_size(path, tensors, name, axis, dims=dims, default=default, largest=10_000)
 
-    rows = size("freq_new_pos_embed", 2, 12)
+    rows = size("freq_new_pos_embed", 2, 4, 12)
     if rows not in STRIDES:
         rows = 12
     network = Encoder(
-        (rows, size("time_new_pos_embed", 3, 99)),
+        (rows, size("time_new_pos_embed", 3, 4, 99)),
         STRIDES[rows],
         12 if any(name.startswith("blocks.7.") for name in tensors) else 7,
-        size("head.1.weight", 0, 527),
+        size("head.1.weight", 0, 2, 527),
     )
     load_strict(network, tensors, path, ignored=("head_dist.",))
     return network

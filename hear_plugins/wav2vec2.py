@@ -44,6 +44,7 @@ from .weights.loading import (
     load_network,
     load_strict,
     load_tensors,
+    quoted,
     resolve,
     wrong_model,
 )
@@ -80,6 +81,14 @@ _DECISIVE = (
     "num_feat_extract_layers",
     "num_hidden_layers",
 )
+# Largest value of a size: beyond it no network is built.
+_LARGEST = {"num_hidden_layers": 96, "num_feat_extract_layers": 32}
+_LARGEST_SIZE, _LARGEST_JSON = 8192, 1 << 20
+_SIZES = (
+    *("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"),
+    *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
+)
+_LISTS = ("conv_dim", "conv_kernel", "conv_stride")
 _FILES = ("pytorch_model.bin", "model.safetensors")
 _PREFIX = "wav2vec2."
 _UNUSED = ("masked_spec_embed", "quantizer.", "project_hid.", "project_q.", "lm_head.")
@@ -234,13 +243,17 @@ def _load_file(path: Path) -> nn.Module:
     if config is None:
         raise WeightsError(f"{path} has no config.json beside it; expected the published folder")
     if config.get("model_type") != "wav2vec2" or config.get("add_adapter"):
-        fault = f"its config.json has model_type={config.get('model_type')!r}"
+        fault = f"its config.json has model_type={quoted(config.get('model_type'))}"
         raise wrong_model(path, f"{fault}; expected 'wav2vec2', without adapters", ())
     tensors = load_tensors(path)
+    for name, value in config.items():
+        if expected := _unfit(name, value):
+            fault = f"its config.json has {name}={quoted(value)}; {expected}"
+            raise wrong_model(path, fault, tensors)
     try:
         network = _network(config)
     except Exception as error:  # transformers and torch refuse values by many exception types
-        reason = " ".join(str(error).split())
+        reason = quoted(str(error))
         raise wrong_model(path, f"its config.json makes no network ({reason})", tensors) from None
     prefix = _PREFIX if any(name.startswith(_PREFIX) for name in tensors) else ""
     older = any(name.endswith("conv.weight_g") for name in tensors)
@@ -256,11 +269,29 @@ def _load_file(path: Path) -> nn.Module:
     return network
 
 
+def _unfit(name: str, value: object) -> str | None:
+    """What was expected in the place of a setting that decides the network, or None."""
+    if name in _SIZES or name in _LISTS:
+        values = value if name in _LISTS and isinstance(value, list) else [value]
+        most = _LARGEST.get(name, _LARGEST_SIZE)
+        if all(type(size) is int and 1 <= size <= most for size in values) and (
+            name in _SIZES or (isinstance(value, list) and 1 <= len(values) <= 32)
+        ):
+            return None
+        return f"expected {'whole numbers' if name in _LISTS else 'a whole number'} 1 to {most}"
+    if name == "layer_norm_eps" and not (type(value) is float and 0 < value < 1):
+        return "expected a number between 0 and 1"
+    if name in _DECISIVE and not isinstance(value, bool | str | float):
+        return "expected true, false or a name"
+    return None
+
+
 def _normalises(path: Path) -> bool:
     """Whether the weights are for standardised sounds."""
     settings = _json_beside(path, "preprocessor_config.json") or {}
     if settings.get("sampling_rate", Wav2Vec2.sample_rate) != Wav2Vec2.sample_rate:
-        fault = f"its preprocessor_config.json has sampling_rate={settings['sampling_rate']!r}"
+        rate = quoted(settings["sampling_rate"])
+        fault = f"its preprocessor_config.json has sampling_rate={rate}"
         raise wrong_model(path, f"{fault}; expected {Wav2Vec2.sample_rate}", ())
     return bool(settings.get("do_normalize", True))
 
@@ -271,8 +302,10 @@ def _json_beside(path: Path, name: str) -> dict[str, Any] | None:
     if not beside.is_file():
         return None
     try:
+        if beside.stat().st_size > _LARGEST_JSON:
+            raise ValueError(f"it has more than {_LARGEST_JSON} bytes")
         content = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{beside} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise WeightsError(f"{beside} is a {type(content).__name__}; expected a JSON object")

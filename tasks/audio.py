@@ -16,24 +16,40 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from .folder import RESAMPLED_FILE, TaskError, TaskFolder
-from .resampling import NOTHING, SOXR, Samples, check_resampler, description, stream
+from .resampling import (
+    NOTHING,
+    SOXR,
+    Samples,
+    check_resampler,
+    description,
+    quantise,
+    stream,
+    to_float32,
+    to_int16,
+)
 
 BLOCK_FRAMES = 1 << 18
 WAV_HEADER_BYTES = 44
 MOST_WAV_BYTES = 2**32 - WAV_HEADER_BYTES
 
+_AV_SAMPLING = {"u8": "int16", "s16": "int16", "s32": "int32", "dbl": "double"}
+
+Block = npt.NDArray[np.floating[Any]]  # (n, channels)
 Write = Callable[[Samples], None]
 
 
 @contextmanager
 def audio_blocks(path: Path | str) -> Iterator[tuple[int, Iterator[Samples]]]:
-    """Open an audio file: its rate (Hz) and its samples, float32 blocks of the mean of channels.
+    """Open an audio file: its rate (Hz) and its samples, float32 blocks of 16-bit values.
+
+    Channels are mixed and samples rounded as `mono_int16` has it.
 
     Raises
     ------
@@ -47,18 +63,20 @@ def audio_blocks(path: Path | str) -> Iterator[tuple[int, Iterator[Samples]]]:
         try:
             file = closing.enter_context(soundfile.SoundFile(path))
         except soundfile.LibsndfileError as error:
-            rate, blocks = closing.enter_context(_opened_with_av(path, error))
+            rate, sampling, blocks = closing.enter_context(_opened_with_av(path, error))
         else:
-            rate, blocks = int(file.samplerate), _blocks(path, file)
-        yield rate, _checked(path, blocks)
+            rate, sampling = int(file.samplerate), _sampling(file.subtype)
+            exact = sampling == "double" or (sampling == "int32" and file.channels == 1)
+            blocks = _blocks(path, file, "float64" if exact else "float32")
+        yield rate, (to_float32(mono_int16(block, sampling)) for block in _checked(path, blocks))
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
-    """Read an audio file as mono (mean of the channels).
+    """Read an audio file as mono, rounded to 16 bit (`mono_int16`).
 
     Returns
     -------
-    samples : float32 (n,), full scale 1.0
+    samples : float32 (n,) of 16-bit values, full scale 1.0
     rate : int, Hz
 
     Raises
@@ -68,6 +86,28 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
     """
     with audio_blocks(path) as (rate, blocks):
         return _joined(list(blocks)), rate
+
+
+def mono_int16(block: npt.NDArray[np.floating[Any]], sampling: str) -> npt.NDArray[np.int16]:
+    """Mix channels and round to 16 bit as hear-preprocess: ``ffmpeg -acodec pcm_s16le -ac 1``.
+
+    Measured with ffmpeg 5.1; the same for every sample of one or two channels.
+
+    Parameters
+    ----------
+    block
+        Samples (n, channels), full scale 1.0.
+    sampling
+        Of the file: ``int16`` (or less), ``int32`` (24 bit too), ``float`` or ``double``. Of 16-bit
+        files the mean of channels is rounded half up; mono files of more bits lose their lower
+        bits, which rounds down; all else is rounded to the nearest.
+    """
+    if sampling == "int32" and block.shape[1] == 1:
+        return to_int16(np.floor(block[:, 0] * 32768) / 32768)
+    mixed = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+    if sampling == "int16":
+        return to_int16(np.floor(mixed * 32768 + 0.5) / 32768)
+    return to_int16(mixed)
 
 
 def audio_rate(path: Path | str) -> int:
@@ -87,13 +127,6 @@ def fit(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
         zeros = np.zeros(min(length, BLOCK_FRAMES), np.float32)
         yield zeros
         length -= len(zeros)
-
-
-def quantise(audio: Samples) -> Samples:
-    """Round float32 samples to 16 bit (clipped) and back: what a WAV file keeps of them."""
-    made = _int16(audio).astype(np.float32)
-    made /= np.float32(32768)
-    return made
 
 
 def write_wav(path: Path | str, audio: Samples, rate: int, *, sync: bool = True) -> None:
@@ -122,7 +155,7 @@ def wav_writer(path: Path | str, rate: int, *, sync: bool = True) -> Iterator[Wr
         with partial.open("wb") as file:
 
             def write(audio: Samples) -> None:
-                file.write(_int16(audio).data)
+                file.write(to_int16(audio).data)
 
             file.write(_wav_header(0, rate))
             yield write
@@ -158,11 +191,12 @@ def _wav_header(data_bytes: int, rate: int) -> bytes:
 
 def write_at_rates(
     source: Path | tuple[Samples, int], paths: Mapping[int, Path], seconds: float | None = None
-) -> None:
+) -> int:
     """Write a recording at several rates (Hz), from one reading of it.
 
-    The recording is rounded to 16 bit, cut or padded with zeros at its own rate, and resampled
-    from there to each rate by soxr, as hear-preprocess does. No more of it is read than is kept.
+    The recording is mixed and rounded to 16 bit, cut or padded with zeros at its own rate, and
+    resampled from there to each rate by ``soxr-int16``, as hear-preprocess does. No more of it is
+    read than is kept.
 
     Parameters
     ----------
@@ -173,6 +207,10 @@ def write_at_rates(
     seconds
         Length; None keeps the recording's own.
 
+    Returns
+    -------
+    The recording's own rate (Hz).
+
     Raises
     ------
     TaskError
@@ -180,10 +218,9 @@ def write_at_rates(
     """
     with ExitStack() as closing:
         if isinstance(source, tuple):
-            own_rate, blocks = source[1], iter([source[0]])
+            own_rate, blocks = source[1], iter([quantise(source[0])])
         else:
             own_rate, blocks = closing.enter_context(audio_blocks(source))
-        blocks = map(quantise, blocks)
         if seconds is not None:
             blocks = fit(blocks, round(seconds * own_rate))
         writers = {
@@ -191,6 +228,7 @@ def write_at_rates(
             for rate, path in paths.items()
         }
         _resample_each(blocks, own_rate, writers, SOXR)
+    return own_rate
 
 
 def audio_at_rate(
@@ -210,10 +248,11 @@ class TaskAudio:
         The task.
     keep_dir
         Where made audio goes (``<task folder name>/<rate>/<split>/`` under it) if the task folder
-        cannot be written. Where nothing can be written, the audio is made again each time.
+        cannot be written. Where nothing can be written, the audio is made again each time. Folders
+        are called ``<rate>-<resampler>``: what has the plain name ``<rate>`` came with the task.
     resampler
-        What makes a rate that is not there: ``soxr-hq``, or ``torchaudio``, which makes every
-        rate but the task's best, and keeps them beside soxr's as ``<rate>-torchaudio``.
+        What makes a rate that is not there: ``soxr-int16``, or ``torchaudio``, which makes every
+        rate but the task's best.
     """
 
     task: TaskFolder
@@ -249,21 +288,29 @@ class TaskAudio:
 
     def resampled_by(self, rate: int) -> str:
         """What made, or will make, the audio at a rate (Hz); "none" for audio as it came."""
-        for folder in self._folders(rate):
-            mark = folder / RESAMPLED_FILE
-            if mark.exists():
-                made = json.loads(mark.read_text(encoding="utf-8"))
-                return f"{made['resampler']} from {made['from']} Hz"
-        best = self.task.best_rate()
-        if rate == best or (self.resampler == SOXR and rate in self.task.rates()):
-            return "none"
-        return f"{description(self.resampler)} from {best} Hz"
+        if self._came(rate) is None:
+            return _said(self._mark())
+        return self.task.prepared_by(rate) or "none"
 
-    def _folders(self, rate: int) -> Iterator[Path]:
-        """Folders, of all splits, in which audio of a rate may be."""
-        name = str(rate)
-        if self.resampler != SOXR and rate != self.task.best_rate():
-            name = f"{rate}-{self.resampler}"
+    def resampler_of(self, rate: int) -> str:
+        """Of `RESAMPLERS` the one of the audio at a rate (Hz); empty for audio as it came."""
+        if self._came(rate) is None:
+            return self.resampler
+        return SOXR if self.task.prepared_by(rate) else ""
+
+    def _came(self, rate: int) -> Path | None:
+        """Folder of a rate that came with the task and is to be used; None where it is made."""
+        is_own = rate in self.task.rates()
+        wanted = self.resampler == SOXR or rate == self.task.best_rate()
+        return self.task.path / str(rate) if is_own and wanted else None
+
+    def _mark(self) -> dict[str, Any]:
+        """What `RESAMPLED_FILE` says in folders of made audio."""
+        return {"from": self.task.best_rate(), "resampler": description(self.resampler)}
+
+    def _kept(self, rate: int) -> Iterator[Path]:
+        """Folders, of all splits, where made audio of a rate may be or go."""
+        name = f"{rate}-{self.resampler}"
         yield self.task.path / name
         if self.keep_dir is not None:
             yield Path(self.keep_dir) / self.task.path.name / name
@@ -271,11 +318,14 @@ class TaskAudio:
     def _there(self, split: str, filename: str, rates: Collection[int]) -> dict[int, Path]:
         there = {}
         for rate in rates:
-            for folder in self._folders(rate):
+            if (came := self._came(rate)) is not None:
+                if (path := came / split / filename).exists():
+                    there[rate] = path
+                continue
+            for folder in self._kept(rate):
                 path = folder / split / filename
-                # Made audio is not waited for on the disk: a power failure may cut it off.
-                made = (folder / RESAMPLED_FILE).exists()
-                if path.exists() and (not made or _is_whole(path)):
+                # Not waited for on the disk when it was made: a power failure may cut it off.
+                if path.exists() and _read_mark(folder) == self._mark() and _is_whole(path):
                     there[rate] = path
                     break
         return there
@@ -297,41 +347,52 @@ class TaskAudio:
             rate, its = pieces.popitem()
             audio[rate] = _joined(its)
             del its
-            self._keep(split, filename, rate, audio[rate], best)
+            self._keep(split, filename, rate, audio[rate])
         return audio
 
-    def _keep(self, split: str, filename: str, rate: int, audio: Samples, best: int) -> None:
-        for folder in self._folders(rate):
+    def _keep(self, split: str, filename: str, rate: int, audio: Samples) -> None:
+        for folder in self._kept(rate):
             try:
-                self._make_folder(folder, best)
+                if not folder.exists():
+                    self._make_folder(folder)
+                if _read_mark(folder) != self._mark():
+                    continue  # of another source, or another version of the resampler
                 (folder / split).mkdir(exist_ok=True)
                 write_wav(folder / split / filename, audio, rate, sync=False)
                 return
-            except (OSError, soundfile.LibsndfileError):
+            except OSError:
                 continue
 
-    def _make_folder(self, folder: Path, best: int) -> None:
-        """Make a rate's folder with its mark, or leave the one that is there.
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder of made audio, its mark in it when it appears, or leave another thread's.
 
-        Without the mark, 48000 Hz made from 44100 Hz would become the source of other rates; so it
-        is in the folder when the folder appears.
+        The mark keeps apart what another version of the resampler made.
         """
-        if (folder / RESAMPLED_FILE).exists():
-            return
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = _partial(folder)
         partial.mkdir()
         try:
-            made = {"from": best, "resampler": description(self.resampler)}
             with (partial / RESAMPLED_FILE).open("w", encoding="utf-8") as mark:
-                mark.write(json.dumps(made))
+                mark.write(json.dumps(self._mark()))
                 mark.flush()
                 os.fsync(mark.fileno())
             partial.rename(folder)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)
-            if not (folder / RESAMPLED_FILE).exists():  # of another thread, in the meantime
+            if not folder.exists():
                 raise
+
+
+def _read_mark(folder: Path) -> Any:
+    """What the mark of a folder says; None where there is none to read."""
+    try:
+        return json.loads((folder / RESAMPLED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _said(mark: Mapping[str, Any]) -> str:
+    return f"{mark['resampler']} from {mark['from']} Hz"
 
 
 def _quantising(pieces: list[Samples]) -> Write:
@@ -366,40 +427,47 @@ def _check_rate(path: Path, found: int, expected: int) -> None:
         raise TaskError(f"{path}: sample rate is {found} Hz, expected {expected} Hz")
 
 
-def _int16(audio: Samples) -> npt.NDArray[np.int16]:
-    scaled = audio * np.float32(32768)
-    np.rint(scaled, out=scaled)
-    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
-
-
 def _joined(pieces: list[Samples]) -> Samples:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [NOTHING])
 
 
-def _checked(path: Path, blocks: Iterator[Samples]) -> Iterator[Samples]:
+def _checked(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
     """The blocks; an error where they are not sound."""
     count = 0
     for block in blocks:
         # A sum is NaN or infinite if a sample is, and costs a tenth of looking at each.
-        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
-            at = int(np.argmin(np.isfinite(block)))
-            raise TaskError(f"{path}: sample {count + at} is {block[at]}; expected finite samples")
+        if not np.isfinite(block.sum()) and not (finite := np.isfinite(block)).all():
+            at, channel = np.unravel_index(int(np.argmin(finite)), block.shape)
+            raise TaskError(
+                f"{path}: sample {count + at} is {block[at, channel]}; expected finite samples"
+            )
         count += len(block)
         yield block
     if not count:
         raise TaskError(f"{path}: the audio is empty; expected at least one sample")
 
 
-def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+def _sampling(subtype: str) -> str:
+    """How a file's samples are stored, as `mono_int16` has it, by libsndfile's name for them."""
+    if subtype in ("PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"):
+        return "int32"
+    if subtype == "DOUBLE":
+        return "double"
+    lossy = subtype in ("FLOAT", "VORBIS", "OPUS") or subtype.startswith("MPEG")
+    return "float" if lossy else "int16"
+
+
+def _blocks(path: Path, file: soundfile.SoundFile, dtype: str) -> Iterator[Block]:
+    """Blocks (n, channels) of an opened file."""
     try:
-        while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        while len(block := file.read(BLOCK_FRAMES, dtype=dtype, always_2d=True)):
+            yield block
     except soundfile.LibsndfileError as error:
         raise TaskError(f"{path}: not readable to its end ({error})") from None
 
 
 @contextmanager
-def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, Iterator[Samples]]]:
+def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, str, Iterator[Block]]]:
     """Decode what libsndfile cannot (AAC, WebM, WMA ...) with PyAV, which carries FFmpeg."""
     try:
         import av
@@ -409,12 +477,12 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, Iterat
             " format, pip install 'hear-plugins[formats]' or convert it to WAV, FLAC or Ogg"
         ) from None
 
-    def frames() -> Iterator[Samples]:
+    def frames() -> Iterator[Block]:
         try:
             to_float = av.AudioResampler(format="fltp")
             for frame in chain(container.decode(audio), [None]):
                 for out in to_float.resample(frame):
-                    yield out.to_ndarray().mean(axis=0)
+                    yield np.asarray(out.to_ndarray().T, np.float32)
         except (av.FFmpegError, OSError) as error:
             raise TaskError(f"{path}: not readable audio ({error})") from None
 
@@ -424,4 +492,5 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, Iterat
             audio = container.streams.audio[0]
         except (av.FFmpegError, IndexError, OSError) as error:
             raise TaskError(f"{path}: not readable audio ({error})") from None
-        yield int(audio.rate), frames()
+        sampling = _AV_SAMPLING.get(audio.format.name.removesuffix("p"), "float")
+        yield int(audio.rate), sampling, frames()

@@ -33,8 +33,12 @@ class TaskEntry:
         Refuse a split that lacks a label, as hear-preprocess does for all but event tasks.
     labels
         Number of labels; at most this many where the corpus is capped or split anew.
+    vocabulary
+        The labels, as strings, where they are known here.
     files
         Number of files of each mode, where it is known.
+    split_files
+        Of a mode the number of files of those splits of which it is known.
     hours
         Of all the sound, where clips have no common duration.
     gigabytes
@@ -55,7 +59,9 @@ class TaskEntry:
     options: Mapping[str, Any] = field(default_factory=dict)
     every_label: bool = True
     labels: int | None = None
+    vocabulary: tuple[str, ...] = ()
     files: Mapping[str, int] = field(default_factory=dict)
+    split_files: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     hours: float | None = None
     gigabytes: float | None = None
     archives: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +84,10 @@ class TaskEntry:
     def folder_name(self, mode: str = "") -> str:
         return folder_name(metadata_of(*self.mode_config(mode)))
 
+    def clips_by_split(self, mode: str) -> Mapping[str, int]:
+        """Number of files of those splits of a mode of which it is known."""
+        return self.split_files.get(mode, {})
+
     def hours_of(self, mode: str = "") -> float | None:
         """Hours of sound of a mode, the default one where none is named; None if not known."""
         config, mode = self.mode_config(mode)
@@ -97,6 +107,16 @@ MAESTRO_PARAMS = {
     "event_postprocessing_grid": {"median_filter_ms": [150], "min_duration": [50]},
     "task_specific_param_grid": {"max_epochs": [50], "check_val_every_n_epoch": [1]},
 }
+
+
+def by_split(train: int, valid: int, test: int) -> dict[str, int]:
+    """Files of the three splits."""
+    return {"train": train, "valid": valid, "test": test}
+
+
+def even_folds(files: int, folds: int) -> dict[str, int]:
+    """Files of folds drawn by hear-preprocess where each file is drawn alone."""
+    return {f"fold{i:02d}": files // folds + (i < files % folds) for i in range(folds)}
 
 
 def download(split: str, url: str, md5: str = "", name: str = "") -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Task folders exactly as hear-preprocess writes them.
 
 A folder ``<task_name>-<version>-<mode>/`` holds ``task_metadata.json``, ``labelvocabulary.csv``,
-one ``<split>.json`` per split, and 16-bit mono WAV files under ``<rate>/<split>/``. Rates that were
-made here from another rate carry a ``resampled.json`` (see `tasks.audio`), so that they are never
-taken for a source. Where labels are known in part, ``<split>_known_labels.json`` lists, for every
-file, those that were looked for; a label that is not in it may be there or not.
+one ``<split>.json`` per split, and 16-bit mono WAV files under ``<rate>/<split>/``. Audio that is
+made while embedding lies beside them in ``<rate>-<resampler>/`` with a ``resampled.json`` (see
+`tasks.audio`); a folder ``<rate>/`` with that file is of an earlier version, and not used. What
+`tasks.prepare` made says in ``prepared.json`` how its rates were resampled. Where labels are known
+in part, ``<split>_known_labels.json`` lists, for every file, those that were looked for; a label
+that is not in it may be there or not.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 METADATA_FILE = "task_metadata.json"
 VOCABULARY_FILE = "labelvocabulary.csv"
 RESAMPLED_FILE = "resampled.json"
+PREPARED_FILE = "prepared.json"
 TRAINVALTEST = ("train", "valid", "test")
 SPLIT_MODES = ("trainvaltest", "new_split_kfold", "presplit_kfold")
 SCENE_SCORES = ("top1_acc", "mAP", "d_prime", "aucroc", "pitch_acc", "chroma_acc")
@@ -31,7 +34,7 @@ EVENT_SCORES = (
     "event_onset_offset_50ms_20perc_fms",
     "segment_1s_er",
 )
-RESAMPLERS = ("soxr-hq", "torchaudio")  # the first is the default; see `tasks.resampling`
+RESAMPLERS = ("soxr-int16", "torchaudio")  # the first is the default; see `tasks.resampling`
 HASHED_BLOCK = 4096
 
 
@@ -113,19 +116,40 @@ class TaskFolder:
         return known
 
     def rates(self) -> tuple[int, ...]:
-        """Sample rates (Hz) that have a folder, ascending."""
+        """Sample rates (Hz) that the task came with, ascending."""
         return tuple(
-            sorted(int(f.name) for f in self.path.iterdir() if f.name.isdecimal() and f.is_dir())
+            sorted(
+                int(folder.name)
+                for folder in self.path.iterdir()
+                if folder.name.isdecimal()
+                and folder.is_dir()
+                and not (folder / RESAMPLED_FILE).exists()
+            )
         )
 
     def best_rate(self) -> int:
-        """Highest sample rate (Hz) that was not made from another one here."""
-        own = [r for r in self.rates() if not (self.path / str(r) / RESAMPLED_FILE).exists()]
+        """Highest of `rates`."""
+        own = self.rates()
         if not own:
             raise TaskError(
                 f"{self.path}: no audio; expected folders such as 16000/{self.splits[0]}"
             )
         return own[-1]
+
+    def prepared_by(self, rate: int) -> str:
+        """What `tasks.prepare` resampled a rate (Hz) with; empty where it did not."""
+        path = self.path / PREPARED_FILE
+        if not path.exists():
+            return ""
+        prepared = _read_json(path)
+        try:
+            sources = prepared["rates"][str(rate)]
+            made_from = " and ".join(f"{source} Hz" for source in sources if source != rate)
+            return f"{prepared['resampler']} from {made_from}" if made_from else ""
+        except (TypeError, KeyError):
+            raise TaskError(
+                f"{path}: expected a resampler and, for {rate} Hz, the rates that it was made from"
+            ) from None
 
     def audio_path(self, split: str, filename: str, rate: int) -> Path:
         return self.path / str(rate) / split / filename
@@ -285,6 +309,21 @@ def known_labels_file(split: str) -> str:
     return f"{split}_known_labels.json"
 
 
+def vocabulary(items: Mapping[str, Mapping[str, Sequence[Any]]]) -> list[Any]:
+    """Labels of the files of all splits, in the order of ``labelvocabulary.csv``."""
+    labels: set[Any] = set()
+    for files in items.values():
+        for entries in files.values():
+            labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
+    return sorted(labels)
+
+
+def write_prepared(path: Path, resampler: str, rates: Mapping[int, Iterable[int]]) -> None:
+    """Write ``prepared.json``: for each rate (Hz) the rates of the recordings it was made from."""
+    sources = {str(rate): sorted(rates[rate]) for rate in sorted(rates)}
+    _write_json(path / PREPARED_FILE, {"resampler": resampler, "rates": sources})
+
+
 def write_task(
     path: Path | str,
     metadata: Mapping[str, Any],
@@ -306,17 +345,14 @@ def write_task(
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    labels: set[Any] = set()
     for split in metadata["splits"]:
-        for entries in items[split].values():
-            labels.update(e["label"] if isinstance(e, Mapping) else e for e in entries)
         _write_json(path / f"{split}.json", dict(sorted(items[split].items())))
         if known is not None:
             _write_json(path / known_labels_file(split), dict(sorted(known[split].items())))
     with (path / VOCABULARY_FILE).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("idx", "label"))
-        rows.writerows(enumerate(sorted(labels)))
+        rows.writerows(enumerate(vocabulary(items)))
     _write_json(path / METADATA_FILE, metadata)
 
 

@@ -14,7 +14,9 @@ from .entry import (
     SCENE_SCORES,
     SPLITS_UNCAPPED,
     TaskEntry,
+    by_split,
     download,
+    even_folds,
 )
 
 ZENODO = "https://zenodo.org/record"
@@ -24,6 +26,23 @@ UNCAPPED_TEST_FIRST = {
     "full": {"max_task_duration_by_split": {"test": None, "train": None, "valid": None}}
 }
 NOT_STATED = "see the source"
+TEN_WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+GENRES = (
+    *("blues", "classical", "country", "disco", "hiphop"),
+    *("jazz", "metal", "pop", "reggae", "rock"),
+)
+ESC50 = (
+    *("dog", "rooster", "pig", "cow", "frog"),
+    *("cat", "hen", "insects", "sheep", "crow"),
+    *("rain", "sea_waves", "crackling_fire", "crickets", "chirping_birds"),
+    *("water_drops", "wind", "pouring_water", "toilet_flush", "thunderstorm"),
+    *("crying_baby", "sneezing", "clapping", "breathing", "coughing"),
+    *("footsteps", "laughing", "brushing_teeth", "snoring", "drinking_sipping"),
+    *("door_wood_knock", "mouse_click", "keyboard_typing", "door_wood_creaks", "can_opening"),
+    *("washing_machine", "vacuum_cleaner", "clock_alarm", "clock_tick", "glass_breaking"),
+    *("helicopter", "chainsaw", "siren", "car_horn", "engine"),
+    *("train", "church_bells", "airplane", "fireworks", "hand_saw"),
+)
 
 
 def _by_split(train: float, valid: float, test: float | None) -> dict[str, Any]:
@@ -103,7 +122,9 @@ def _beehive(fold: int, archive_md5: str) -> TaskEntry:
         corpus="beehive_states",
         options={"train": train, "test": test},
         labels=2,
+        vocabulary=("NOQUEEN", "QUEEN"),
         files={"full": 576},
+        split_files={"full": by_split(256, 32, 288)},
         archives={"full": archive_md5},
         source=f"{ZENODO}/2667806",
         licence=NOT_STATED,
@@ -112,7 +133,7 @@ def _beehive(fold: int, archive_md5: str) -> TaskEntry:
     )
 
 
-def _mridangam(name: str, what: str, labels: int) -> TaskEntry:
+def _mridangam(name: str, what: str, labels: int, vocabulary: tuple[str, ...] = ()) -> TaskEntry:
     return TaskEntry(
         domain="music",
         title=f"{what} of single strokes of the mridangam, {labels} classes",
@@ -133,7 +154,9 @@ def _mridangam(name: str, what: str, labels: int) -> TaskEntry:
         corpus="mridangam",
         options={"label": name},
         labels=labels,
+        vocabulary=vocabulary,
         files={"full": 6977},
+        split_files={"full": even_folds(6977, 5)},
         archives={"full": ""},
         source=f"{ZENODO}/4068196",
         licence=NOT_STATED,
@@ -171,7 +194,9 @@ HEAR_ENTRIES = (
         modes={"5h": _by_split(16000.0, 2000.0, None), **UNCAPPED_TEST_FIRST},
         corpus="speech_commands",
         labels=12,
+        vocabulary=("_silence_", "_unknown_", *TEN_WORDS),
         files={"5h": 22890, "full": 100503},
+        split_files={"5h": by_split(16000, 2000, 4890), "full": {"test": 4890}},
         archives={"5h": "", "full": ""},
         gigabytes=2.5,
         source="https://arxiv.org/abs/1804.03209",
@@ -208,7 +233,9 @@ HEAR_ENTRIES = (
         },
         corpus="nsynth",
         labels=88,
+        vocabulary=tuple(map(str, range(21, 109))),
         files={"5h": 5000, "50h": 49060},
+        split_files={"5h": by_split(4000, 500, 500), "50h": by_split(40000, 5000, 4060)},
         archives={"5h": "", "50h": ""},
         source="https://magenta.tensorflow.org/datasets/nsynth",
         licence="CC BY 4.0",
@@ -281,6 +308,7 @@ HEAR_ENTRIES = (
         corpus="beijing_opera",
         labels=4,
         files={"full": 236},
+        split_files={"full": even_folds(236, 5)},
         archives={"full": ""},
         source=f"{ZENODO}/1285212",
         licence=NOT_STATED,
@@ -297,6 +325,7 @@ HEAR_ENTRIES = (
         corpus="crema_d",
         labels=6,
         files={"full": 7438},
+        split_files={"full": even_folds(7438, 5)},
         archives={"full": ""},
         gigabytes=0.6,
         source="https://github.com/CheyneyComputerScience/CREMA-D",
@@ -328,7 +357,9 @@ HEAR_ENTRIES = (
         modes=FOLDS_UNCAPPED,
         corpus="esc50",
         labels=50,
+        vocabulary=ESC50,
         files={"full": 2000},
+        split_files={"full": even_folds(2000, 5)},
         archives={"full": ""},
         gigabytes=0.6,
         source="https://github.com/karolpiczak/ESC-50",
@@ -380,6 +411,7 @@ HEAR_ENTRIES = (
         corpus="fsd50k",
         labels=200,
         files={"full": 51185},
+        split_files={"full": {"test": 10231}},
         archives={"full": ""},
         hours=108.3,
         source=f"{ZENODO}/4060432",
@@ -411,6 +443,7 @@ HEAR_ENTRIES = (
         modes={"full": {}},
         corpus="gunshot_triangulation",
         labels=4,
+        vocabulary=("mic1", "mic2", "mic3", "mic4"),
         files={"full": 88},
         archives={"full": ""},
         source=f"{ZENODO}/3997406",
@@ -425,7 +458,9 @@ HEAR_ENTRIES = (
         modes=FOLDS_UNCAPPED,
         corpus="gtzan",
         labels=10,
+        vocabulary=GENRES,
         files={"full": 1000},
+        split_files={"full": even_folds(1000, 10)},
         archives={"full": ""},
         gigabytes=1.2,
         source="http://marsyas.info/downloads/datasets.html",
@@ -446,7 +481,9 @@ HEAR_ENTRIES = (
         modes=FOLDS_UNCAPPED,
         corpus="gtzan_music_speech",
         labels=2,
+        vocabulary=("music", "speech"),
         files={"full": 128},
+        split_files={"full": even_folds(128, 10)},
         archives={"full": ""},
         gigabytes=0.3,
         source="http://marsyas.info/downloads/datasets.html",
@@ -472,7 +509,9 @@ HEAR_ENTRIES = (
         modes=FOLDS_UNCAPPED,
         corpus="libricount",
         labels=11,
+        vocabulary=tuple(map(str, range(11))),
         files={"full": 5720},
+        split_files={"full": even_folds(5720, 5)},
         archives={"full": ""},
         source=f"{ZENODO}/1216072",
         licence="CC BY 4.0",
@@ -506,7 +545,9 @@ HEAR_ENTRIES = (
         modes={"5h": {"max_task_duration_by_fold": 4500.0}},
         corpus="maestro",
         labels=88,
+        vocabulary=tuple(map(str, range(21, 109))),
         files={"5h": 185},
+        split_files={"5h": even_folds(185, 5)},
         archives={"5h": ""},
         gigabytes=101,
         source="https://magenta.tensorflow.org/datasets/maestro",
@@ -515,7 +556,7 @@ HEAR_ENTRIES = (
         " the MAESTRO Dataset, ICLR 2019",
     ),
     _mridangam("stroke", "kind", 10),
-    _mridangam("tonic", "tonic", 6),
+    _mridangam("tonic", "tonic", 6, ("b", "c", "csh", "d", "dsh", "e")),
     TaskEntry(
         domain="speech",
         title="which of 302 sounds a voice imitates",
@@ -539,6 +580,7 @@ HEAR_ENTRIES = (
         corpus="vocal_imitation",
         labels=302,
         files={"full": 5601},
+        split_files={"full": even_folds(5601, 3)},
         archives={"full": ""},
         source=f"{ZENODO}/1340763",
         licence="CC BY 4.0",
@@ -565,6 +607,7 @@ HEAR_ENTRIES = (
         corpus="vox_lingua",
         labels=10,
         files={"full": 972},
+        split_files={"full": even_folds(972, 5)},
         archives={"full": ""},
         source="http://bark.phon.ioc.ee/voxlingua107/",
         licence="CC BY 4.0 (the speech by the terms of YouTube)",
@@ -584,7 +627,9 @@ HEAR_ENTRIES = (
         modes={**FOLDS_UNCAPPED, "all": {"version": "1.0.10", "max_task_duration_by_fold": None}},
         corpus="spoken_digit",
         labels=10,
+        vocabulary=tuple(map(str, range(10))),
         files={"full": 2500, "all": 3000},
+        split_files={"full": even_folds(2500, 5), "all": even_folds(3000, 5)},
         gigabytes=0.02,
         source="https://github.com/Jakobovski/free-spoken-digit-dataset",
         licence="CC BY-SA 4.0",

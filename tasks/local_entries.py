@@ -9,6 +9,7 @@ from .entry import (
     SCENE_SCORES,
     SPLITS_UNCAPPED,
     TaskEntry,
+    even_folds,
 )
 
 LOCAL_ENTRIES = (
@@ -29,6 +30,7 @@ LOCAL_ENTRIES = (
         modes=FOLDS_UNCAPPED,
         labels=10,
         files={"full": 400},
+        split_files={"full": even_folds(400, 5)},
         corpus="esc10",
         source="https://github.com/karolpiczak/ESC-10/tree/553c8f1743b9dba6b282e1323c3ca8fa76923448",
         licence="CC BY 3.0 (clips CC0, CC BY 3.0, CC Sampling+)",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .entry import FOLDS_UNCAPPED, SPLITS_UNCAPPED, TaskEntry, download
+from .entry import FOLDS_UNCAPPED, SPLITS_UNCAPPED, TaskEntry, by_split, download
 from .folder import TRAINVALTEST
-from .hear_entries import HEAR_ENTRIES, NOT_STATED, ZENODO
+from .hear_entries import GENRES, HEAR_ENTRIES, NOT_STATED, ZENODO
 
 TAU = "TAU-urban-acoustic-scenes-2020-mobile-development"
 TAU_AUDIO_MD5 = (
@@ -31,6 +31,7 @@ TAU_AUDIO_MD5 = (
 TAU_META_MD5 = "6eae9db553ce48e4ea246e34e50a3cf5"
 GTZAN_LISTS = "https://raw.githubusercontent.com/jongpillee/music_dataset_split/master/GTZAN_split"
 MAGNATAGATUNE = "https://mirg.city.ac.uk/datasets/magnatagatune"
+US8K_FOLDS = (873, 888, 925, 990, 936, 823, 838, 806, 816, 837)
 
 _HEAR = {entry.name: entry for entry in HEAR_ENTRIES}
 
@@ -94,6 +95,7 @@ PAPER_ENTRIES = (
         corpus="openmic",
         labels=20,
         files={"full": 20000},
+        split_files={"full": {"test": 5085}},
         source=f"{ZENODO}/1432913",
         licence="CC BY 4.0 (clips by the Creative Commons licences of FMA)",
         citation="E. Humphrey, S. Durand, B. McFee: OpenMIC-2018: an open data-set for multiple"
@@ -110,6 +112,7 @@ PAPER_ENTRIES = (
         every_label=False,  # synth_lead is in train only
         labels=11,
         files={"full": 305979},
+        split_files={"full": by_split(289205, 12678, 4096)},
         **_corpus_of("nsynth_pitch"),
     ),
     TaskEntry(
@@ -127,7 +130,9 @@ PAPER_ENTRIES = (
         modes=SPLITS_UNCAPPED,
         options={"filtered": True},
         labels=10,
+        vocabulary=GENRES,
         files={"full": 930},
+        split_files={"full": by_split(443, 197, 290)},
         **_corpus_of("tfds_gtzan"),
     ),
     TaskEntry(
@@ -152,6 +157,7 @@ PAPER_ENTRIES = (
         corpus="mtt",
         labels=50,
         files={"full": 25860},
+        split_files={"full": by_split(18706, 1825, 5329)},
         gigabytes=3,
         source="https://mirg.city.ac.uk/codeapps/the-magnatagatune-dataset",
         licence=NOT_STATED,
@@ -183,6 +189,9 @@ PAPER_ENTRIES = (
         corpus="us8k",
         labels=10,
         files={"full": 8732},
+        split_files={
+            "full": {f"fold{i:02d}": files for i, files in enumerate(US8K_FOLDS)},
+        },
         gigabytes=6,
         source="https://urbansounddataset.weebly.com/urbansound8k.html",
         licence="CC BY-NC 4.0",
@@ -228,6 +237,7 @@ PAPER_ENTRIES = (
         every_label=False,
         labels=1251,
         files={"full": 153516},
+        split_files={"full": by_split(138361, 6904, 8251)},
         source="https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html",
         licence="CC BY 4.0 (the speech by the terms of YouTube)",
         citation="A. Nagrani, J. S. Chung, A. Zisserman: VoxCeleb: a large-scale speaker"
@@ -280,6 +290,7 @@ PAPER_ENTRIES = (
         options={"all_words": True},
         labels=35,
         files={"full": 105829},
+        split_files={"full": by_split(84843, 9981, 11005)},
         **_corpus_of("speech_commands"),
     ),
 )

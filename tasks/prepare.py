@@ -1,27 +1,33 @@
 """From a raw corpus to a task folder.
 
 Every clip is mixed to mono, rounded to 16 bit, cut or padded at its own rate and resampled from
-there to each rate, as in hear-preprocess. The folder is built beside its place, under a hidden
-name, and moved when it is complete.
+there to each rate, as in hear-preprocess; ``prepared.json`` says by what. The folder is built
+beside its place, under a hidden name, and moved when it is complete.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import json
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from .audio import audio_rate, write_at_rates
 from .corpus import Clip, Corpus, arrange
-from .entries import ENTRIES, find_entry
-from .folder import TaskError, folder_name, near_names, read_task, write_task
+from .entries import find_entry
+from .folder import (
+    PREPARED_FILE,
+    TaskError,
+    folder_name,
+    read_task,
+    vocabulary,
+    write_prepared,
+    write_task,
+)
+from .options import convert, corpus_module, option_values
 from .parallel import in_parallel
+from .published import check_published
+from .resampling import SOXR, description
 from .staging import move_into_place, staging
 
 DEFAULT_RATE = 16000
@@ -38,6 +44,8 @@ def prepare(
     rates: Sequence[int] | str = (),
     mode: str = "",
     workers: int | str = 0,
+    allow_partial: bool | str = False,
+    force: bool | str = False,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Path:
@@ -58,6 +66,11 @@ def prepare(
         Of an entry that has several.
     workers
         Processes; default: as many as there are cores, at most 16.
+    allow_partial
+        Prepare a corpus that is not the one the entry describes, by its numbers of clips or its
+        labels (`tasks.published`), under the mode ``<mode>-partial``.
+    force
+        Prepare the task again, in place of the folder that is there.
     on_progress
         Called with the clips done and the clips in all.
     options
@@ -74,8 +87,16 @@ def prepare(
         Anything wrong with a name, an option, the corpus or one of its files.
     """
     corpus = read_corpus(name, source, mode=mode, **options)
-    hz: Sequence[int] = _convert(rates or (), Sequence[int], "rates")
-    return build_task(corpus, tasks_dir, hz, _convert(workers, int, "workers"), on_progress)
+    hz: Sequence[int] = convert(rates or (), Sequence[int], "rates")
+    return build_task(
+        corpus,
+        tasks_dir,
+        hz,
+        convert(workers, int, "workers"),
+        on_progress,
+        allow_partial=convert(allow_partial, bool, "allow_partial"),
+        force=convert(force, bool, "force"),
+    )
 
 
 def read_corpus(name: str, /, source: Path | str, *, mode: str = "", **options: Any) -> Corpus:
@@ -83,38 +104,16 @@ def read_corpus(name: str, /, source: Path | str, *, mode: str = "", **options: 
     source = Path(source)
     if not source.is_dir():
         raise TaskError(f"{source}: no such folder; expected the corpus of {name}")
-    parameters = option_types(name)
-    values = {key: _value(name, key, options[key], parameters) for key in options}
+    values = option_values(name, options)
     if name == "custom":
         if "name" not in values:
             raise TaskError("custom needs the option name, the name of the new task")
-        corpus: Corpus = _module("custom").make(source, **values)
+        corpus: Corpus = corpus_module("custom").make(source, **values)
         return corpus
     entry = find_entry(name)
     config, mode = entry.mode_config(mode)
-    clips = _module(entry.corpus).read(source, config, mode, **{**entry.options, **values})
+    clips = corpus_module(entry.corpus).read(source, config, mode, **{**entry.options, **values})
     return Corpus(config, mode, clips, entry.every_label)
-
-
-def option_types(name: str) -> dict[str, Any]:
-    """The options of a task's corpus and their types, for `prepare` and for help texts."""
-    if name == "custom":
-        functions = [_module("custom").make, _module("custom").read]
-    elif not find_entry(name).corpus:
-        raise TaskError(f"{name} is built in; `make_demo_tasks` writes it, without a corpus")
-    else:
-        functions = [_module(find_entry(name).corpus).read]
-    return {
-        key: typing.get_type_hints(function)[key]
-        for function in functions
-        for key, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-
-
-def preparable() -> tuple[str, ...]:
-    """Names that `prepare` takes."""
-    return (*(name for name, entry in ENTRIES.items() if entry.corpus), "custom")
 
 
 def build_task(
@@ -123,9 +122,14 @@ def build_task(
     rates: Sequence[int] = (),
     workers: int = 0,
     on_progress: Progress | None = None,
+    *,
+    allow_partial: bool = False,
+    force: bool = False,
 ) -> Path:
     """Make the task folder of a corpus; arguments as for `prepare`."""
     metadata, items, clips = arrange(corpus)
+    counts = {split: len(files) for split, files in items.items()}
+    metadata = check_published(metadata, counts, set(map(str, vocabulary(items))), allow_partial)
     tasks_dir = Path(tasks_dir)
     tasks_dir.mkdir(parents=True, exist_ok=True)
     final = tasks_dir / folder_name(metadata)
@@ -134,16 +138,19 @@ def build_task(
         raise TaskError(f"rates are {rates}; expected Hz such as 16000")
     with staging(final) as partial_path:
         write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
-        if final.exists():
+        if final.exists() and not force:
             _check_same(final, partial_path, rates)
             return final
         for rate in rates:
             for split in metadata["splits"]:
                 (partial_path / str(rate) / split).mkdir(parents=True)
         make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
-        for done, _ in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
+        own_rates = set()
+        for done, own_rate in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
+            own_rates.add(own_rate)
             if on_progress:
                 on_progress(done, len(clips))
+        write_prepared(partial_path, description(SOXR), dict.fromkeys(rates, own_rates))
         read_task(partial_path)
         move_into_place(partial_path, final)
     return final
@@ -164,9 +171,10 @@ def _known(
 
 def _make_clip(
     folder: Path, rates: Sequence[int], seconds: float | None, item: tuple[str, Clip]
-) -> None:
+) -> int:
     name, clip = item
-    write_at_rates(clip.source, {rate: folder / str(rate) / name for rate in rates}, seconds)
+    paths = {rate: folder / str(rate) / name for rate in rates}
+    return write_at_rates(clip.source, paths, seconds)
 
 
 def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
@@ -177,51 +185,18 @@ def _default_rates(clips: Mapping[str, Clip]) -> tuple[int, ...]:
 
 def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
     task = read_task(final)
+    if not (final / PREPARED_FILE).exists():
+        raise TaskError(
+            f"{final}: is there already, but it was not prepared here, or by an earlier version"
+            " whose resampler had no dither; move it away, or --force to prepare it again"
+        )
     for path in new.iterdir():
         if path.read_bytes() != (final / path.name).read_bytes():
             raise TaskError(
-                f"{final}: is there already with another {path.name}; move it away, or give the"
-                " new task another name or version"
+                f"{final}: is there already with another {path.name}; move it away, give the"
+                " new task another name or version, or --force to replace it"
             )
     if missing := set(rates) - set(task.rates()):
         raise TaskError(
-            f"{final}: is there already without {min(missing)} Hz; move it away to prepare it again"
+            f"{final}: is there already without {min(missing)} Hz; --force to prepare it again"
         )
-
-
-def _module(corpus: str) -> ModuleType:
-    return importlib.import_module(f"tasks.corpora.{corpus}")
-
-
-def _value(name: str, key: str, value: Any, types: Mapping[str, Any]) -> Any:
-    if key not in types:
-        known = ", ".join(types) or "none"
-        raise TaskError(f"{name} has no option {key!r}{near_names(key, types)}; options: {known}")
-    return _convert(value, types[key], key)
-
-
-def _convert(value: Any, wanted: Any, key: str) -> Any:
-    """An option given as a string, as the type its function declares."""
-    if not isinstance(value, str) or wanted is str:
-        return value
-    kind = next(kind for kind in _CONVERTERS if kind[0] == wanted)
-    try:
-        return kind[1](value)
-    except (ValueError, KeyError):
-        raise TaskError(f"{key} is {value!r}; expected {kind[2]}") from None
-
-
-def _number(text: str) -> float | None:
-    if text == "none":
-        return None
-    return int(text) if text.isdecimal() else float(text)
-
-
-_CONVERTERS: tuple[tuple[Any, Callable[[str], Any], str], ...] = (
-    (int, int, "a whole number"),
-    (float | None, _number, "a number or none"),
-    (bool, lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
-    (Sequence[str], lambda text: tuple(text.split(",")), "names with commas"),
-    (Sequence[int], lambda text: tuple(map(int, text.split(","))), "whole numbers with commas"),
-    (Mapping[str, Any] | None, json.loads, "a JSON object"),
-)

@@ -1,16 +1,22 @@
 """From one sample rate to another, as a whole or block by block with the same samples.
 
-Two resamplers are there. ``soxr-hq``, the default, is libsoxr's quality HQ, as hear-preprocess had
-it from ffmpeg. ``torchaudio`` is what `torchaudio.transforms.Resample` does by default, which the
-BYOL-S paper used: a sinc under a Hann window of 6 zero crossings, cut off at 0.99 of the lower
-rate's half; written from its documentation, as torchaudio's wheels need CUDA.
+Two resamplers are there. ``soxr-int16``, the default, is libsoxr's quality HQ from 16-bit samples
+to 16-bit samples, as hear-preprocess had it from ffmpeg (``-af aresample=resampler=soxr``). libsoxr
+then adds triangular dither of up to 1 LSB before it rounds, so that a quarter of the samples of
+digital silence comes out as +-1. The random numbers of the dither are drawn here, from a fixed
+seed: ffmpeg draws them anew at every run, and python-soxr's own (int16 arrays, release 1.1.0)
+depend on how the audio is cut into blocks and on memory that was never written. What is made
+differs from ffmpeg's by 2 LSB at most, as two runs of ffmpeg do. ``torchaudio`` is what
+`torchaudio.transforms.Resample` does by default, which the BYOL-S paper used: a sinc under a Hann
+window of 6 zero crossings, cut off at 0.99 of the lower rate's half; written from its
+documentation, as torchaudio's wheels need CUDA.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +28,28 @@ SOXR, TORCHAUDIO = RESAMPLERS
 ZERO_CROSSINGS = 6
 ROLLOFF = 0.99
 NOTHING = np.zeros(0, np.float32)
+DITHER_SEED = 0
 
 Samples = npt.NDArray[np.float32]
+
+
+def to_int16(audio: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int16]:
+    """Floating-point samples, full scale 1.0, rounded to the nearest 16-bit value and clipped."""
+    scaled = audio * audio.dtype.type(32768)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
+
+
+def to_float32(audio: npt.NDArray[np.int16]) -> Samples:
+    """16-bit samples as float32, full scale 1.0; no value changes."""
+    made = audio.astype(np.float32)
+    made /= np.float32(32768)
+    return made
+
+
+def quantise(audio: Samples) -> Samples:
+    """Round float32 samples to 16 bit (clipped) and back: what a WAV file keeps of them."""
+    return to_float32(to_int16(audio))
 
 
 class Stream(Protocol):
@@ -34,7 +60,11 @@ class Stream(Protocol):
 
 
 def resample(audio: Samples, from_rate: int, to_rate: int, resampler: str = SOXR) -> Samples:
-    """Resample float32 (n,) from one rate (Hz) to another with one of `RESAMPLERS`."""
+    """Resample float32 (n,) from one rate (Hz) to another with one of `RESAMPLERS`.
+
+    ``soxr-int16`` rounds its input to 16 bit, which leaves 16-bit audio as it is, and gives float32
+    of 16-bit values.
+    """
     return stream(from_rate, to_rate, resampler).push(audio, last=True)
 
 
@@ -59,7 +89,7 @@ def check_resampler(resampler: str) -> None:
 def description(resampler: str) -> str:
     """What a record says of a resampler."""
     if resampler == SOXR:
-        return f"soxr {soxr.__version__} HQ"
+        return f"soxr {soxr.__version__} HQ int16 dithered"
     return f"torchaudio sinc hann {ZERO_CROSSINGS} rolloff {ROLLOFF}"
 
 
@@ -69,11 +99,20 @@ class _Same:
 
 
 class _Soxr:
+    """libsoxr in float32, then its dither and rounding to 16 bit."""
+
     def __init__(self, from_rate: int, to_rate: int) -> None:
         self._stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+        self._random = np.random.PCG64(DITHER_SEED)
 
     def push(self, block: Samples, last: bool = False) -> Samples:
-        return np.asarray(self._stream.resample_chunk(block, last=last), np.float32)
+        made = np.asarray(self._stream.resample_chunk(quantise(block), last=last), np.float32)
+        if not len(made):
+            return NOTHING
+        raw = self._random.random_raw(len(made))
+        # The difference of two draws of 5 bits, in steps of 1/32 LSB, as in libsoxr's rint-clip.h.
+        steps = (raw & 31).astype(np.float32) - (raw >> 5 & 31).astype(np.float32)
+        return quantise(made + steps / np.float32(32 * 32768))
 
 
 class _WindowedSinc:

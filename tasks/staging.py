@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ def staging(final: Path) -> Iterator[Path]:
     It does not outlive the block; what a killed process of this machine left is deleted.
     """
     prefix = f".{final.name}.{socket.gethostname()}-"
-    for stale in final.parent.glob(f"{prefix}*.part"):
-        if not _is_running(int(stale.name[len(prefix) : -len(".part")])):
+    name = re.compile(re.escape(prefix) + r"([0-9]{1,9})(\.old)?\.part")
+    for stale in final.parent.iterdir():
+        match = name.fullmatch(stale.name)
+        if match and not _is_running(int(match[1])):
             shutil.rmtree(stale, ignore_errors=True)
     path = final.with_name(f"{prefix}{os.getpid()}.part")
     shutil.rmtree(path, ignore_errors=True)
@@ -29,10 +32,17 @@ def staging(final: Path) -> Iterator[Path]:
 
 
 def move_into_place(path: Path, final: Path) -> None:
-    """Give a complete folder its name, once all of it is on the disk."""
+    """Give a complete folder its name, once all of it is on the disk.
+
+    A folder that has the name is deleted: between two renamings there is none.
+    """
     if hasattr(os, "sync"):
         os.sync()  # one call: a flush of each of 50,000 files would take minutes
+    old = path.with_name(f"{path.name.removesuffix('.part')}.old.part")
+    if final.exists():
+        final.rename(old)
     path.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
     if os.name == "posix":  # elsewhere folders cannot be opened
         folder = os.open(final.parent, os.O_RDONLY)
         try:

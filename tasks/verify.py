@@ -13,25 +13,12 @@ import numpy as np
 import soundfile
 
 from .entries import ENTRIES
-from .entry import TaskEntry
-from .folder import RESAMPLED_FILE, TaskError, TaskFolder, faults, open_task
+from .folder import TaskError, TaskFolder, faults, open_task
 from .parallel import in_parallel
+from .published import published_faults, unknown_of_published
 
 BLOCK_FRAMES = 1 << 20
 LENGTH_TOLERANCE_S = 0.001  # of clips that were cut at another rate
-# Keys of the metadata that decide what a score means.
-DECISIVE = (
-    "embedding_type",
-    "prediction_type",
-    "split_mode",
-    "nfolds",
-    "sample_duration",
-    "evaluation",
-    "use_scoring_for_early_stopping",
-    "evaluation_params",
-)
-CAPS = ("max_task_duration_by_split", "max_task_duration_by_fold")
-
 OnProgress = Callable[[int, int], None]
 
 
@@ -103,7 +90,8 @@ def verify_task(
         best = task.best_rate()
     except TaskError:
         return Verified(path, tuple(found), (), "", 0, 0.0, ())
-    found += _against_entry(task, items)
+    of_entry, notes = _of_entry(task)
+    found += of_entry
     jobs = [job for rate in task.rates() for job in _jobs(task, rate, items)]
     heard: dict[Path, _Heard] = {}
     for done, (job, result) in enumerate(
@@ -132,7 +120,7 @@ def verify_task(
     return Verified(
         path,
         tuple(dict.fromkeys(found)),
-        tuple(_repeated(at_best)),
+        (*notes, *_repeated(at_best)),
         task.hash() if best in complete else "",
         clips,
         sum(each.seconds for each in at_best.values()) / 3600,
@@ -179,41 +167,13 @@ def _hear(job: _Job) -> _Heard:
     return _Heard(fault and f"{job.path}: {fault}", frames / rate, digest.digest())
 
 
-def _against_entry(task: TaskFolder, items: Mapping[str, Any]) -> Iterator[str]:
-    """What differs from the entry of the task, if this version and mode of it is known."""
+def _of_entry(task: TaskFolder) -> tuple[list[str], list[str]]:
+    """What makes another task of it than the published one: faults, and notes where it says so."""
+    unknown = unknown_of_published(task)
+    told = [f"{task.path}: {line}" for line in published_faults(task)]
     entry = ENTRIES.get(task.name)
-    if entry is None or task.mode not in entry.modes:
-        return
-    config, _ = entry.mode_config(task.mode)
-    if config["version"] != task.version:
-        return
-    for key in DECISIVE:
-        if task.metadata.get(key) != config.get(key):
-            yield (
-                f"{task.path / 'task_metadata.json'}: {key} is {task.metadata.get(key)!r}, expected"
-                f" {config.get(key)!r} as the entry {entry.name} has it"
-            )
-    count, expected = sum(map(len, items.values())), entry.files.get(task.mode)
-    if expected is not None and count != expected:
-        yield f"{task.path}: {count} clips, expected {expected} as the entry {entry.name} has it"
-    labels = len(task.labels)
-    if entry.labels is not None and (
-        labels > entry.labels or (labels < entry.labels and _has_every_label(entry, config))
-    ):
-        yield (
-            f"{task.path / 'labelvocabulary.csv'}: {labels} labels, expected {entry.labels} as the"
-            f" entry {entry.name} has it"
-        )
-
-
-def _has_every_label(entry: TaskEntry, config: Mapping[str, Any]) -> bool:
-    caps = [value for key in CAPS if (value := config.get(key)) is not None]
-    capped = any(
-        cap is not None
-        for value in caps
-        for cap in (value.values() if isinstance(value, dict) else [value])
-    )
-    return not capped and config["embedding_type"] == "scene"
+    claims = entry is not None and task.path.name in map(entry.folder_name, entry.modes)
+    return (told, unknown) if claims else ([], [*told, *unknown])
 
 
 def _strays(task: TaskFolder, items: Mapping[str, Any]) -> Iterator[str]:
@@ -231,7 +191,7 @@ def _strays(task: TaskFolder, items: Mapping[str, Any]) -> Iterator[str]:
             for folder in (task.path / str(rate)).iterdir()
             if not folder.name.startswith(".")
         }
-        for name in sorted(beside - {*items, RESAMPLED_FILE}):
+        for name in sorted(beside - items.keys()):
             yield f"{task.path / str(rate) / name}: is no split; expected {', '.join(items)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -64,8 +65,20 @@ def test_files_that_are_not_code_are_packaged(package: dict[str, Any]) -> None:
     if not tracked:
         pytest.skip("not a git checkout")
     patterns = package["package_data"]["results"]
-    data = [Path(file).relative_to("results") for file in tracked if file.endswith(".csv")]
+    data = [Path(file).relative_to("results") for file in tracked]
     assert data and all(any(file.match(pattern) for pattern in patterns) for file in data)
+    for typed in ("hear_plugins", "tasks", "benchmark"):
+        assert (ROOT / typed / "py.typed").is_file()
+        assert package["package_data"][typed] == ["py.typed"]
+
+
+def test_the_package_describes_itself(package: dict[str, Any]) -> None:
+    assert package["long_description"] == (ROOT / "README.md").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github/workflows/tests.yml").read_text()
+    pythons = [f"3.{minor}" for minor in range(10, 14)]
+    assert f"python: {json.dumps(pythons)}" in workflow and "run: .ci/run" in workflow
+    named = [line.rpartition(" ")[2] for line in package["classifiers"] if " :: 3." in line]
+    assert named == pythons
 
 
 def test_versions_in_messages_are_the_tested_ones() -> None:

@@ -111,6 +111,7 @@ def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         "bytes": "" if checkpoint.size is None else f"{checkpoint.size:,}",
         "sha256": checkpoint.sha256 or "",
         "git blob": checkpoint.git_blob or "",
+        "md5": checkpoint.md5 or "",
         "licence": checkpoint.licence,
         "source": checkpoint.source,
         "note": checkpoint.note,

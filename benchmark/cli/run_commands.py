@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from benchmark.cli.console import exit_code, say
 from benchmark.cli.devices import chosen
-from benchmark.cli.evaluation_options import add_evaluation, hear_options
+from benchmark.cli.evaluation_options import add_evaluation
 from benchmark.cli.options import Commands, add_command, add_out, add_verbose, count, names
 from benchmark.cli.report_commands import print_tables
 from benchmark.errors import UserError
 from benchmark.execution.isolation import TIME_LIMIT
+from benchmark.protocols.arguments import protocol_from
 from tasks.folder import RESAMPLERS
 
 if TYPE_CHECKING:
@@ -114,13 +115,15 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from benchmark.execution.run import run
 
+    protocol, settings = protocol_from(options, say)
+
     outcome = run(
         _model_specs(options),
         _tasks(options),
         Path(options.out),
         device=chosen(options.device),
-        engine=options.engine,
-        hear=hear_options(options),
+        protocol=protocol,
+        options=settings,
         jobs=options.jobs,
         say=say,
         resampler=options.resampler,
@@ -153,12 +156,14 @@ def _embed(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from benchmark.execution.run import evaluate_all
 
+    protocol, settings = protocol_from(options, say)
+
     outcome = evaluate_all(
         Path(options.out),
         modules=options.modules,
         tasks=names(options.tasks),
-        engine=options.engine,
-        hear=hear_options(options),
+        protocol=protocol,
+        options=settings,
         jobs=options.jobs,
         say=say,
         verbose=options.verbose,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.cli.console import DONE, FAILED, exit_code, say
@@ -154,9 +154,11 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from benchmark.progress import counting_bar
-    from tasks.prepare import option_types, prepare
+    from tasks.options import prepare_options
+    from tasks.prepare import prepare
 
-    keywords = _keywords(options.rest, [*option_types(options.name), "rates", "mode", "workers"])
+    known = {option.name: option.is_flag for option in prepare_options(options.name)}
+    keywords = _keywords(options.rest, known)
     with counting_bar(f"preparing {options.name}") as on_progress:
         folder = prepare(
             options.name, options.source, options.tasks_dir, on_progress=on_progress, **keywords
@@ -165,17 +167,25 @@ def _prepare(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _keywords(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """``--key value`` words as keyword arguments; `prepare` reads the values."""
+def _keywords(words: Sequence[str], known: Mapping[str, bool]) -> dict[str, str]:
+    """``--key value`` words as keyword arguments; `prepare` reads the values.
+
+    `known` says of every key whether it is a flag, whose name alone says true.
+    """
     from tasks.folder import near_names
 
     keywords = {}
-    for option, value in zip(words[::2], [*words[1::2], ""], strict=False):
+    left = list(words)
+    while left:
+        option = left.pop(0)
         key = option.removeprefix("--").replace("-", "_")
-        if not option.startswith("--") or key not in known or len(words) % 2:
+        has_value = bool(left) and not left[0].startswith("--")
+        is_known = option.startswith("--") and key in known
+        if not is_known or not (has_value or known[key]):
             options = [f"--{name.replace('_', '-')}" for name in known]
             near = near_names(option, options) if option not in options else ""
+            given = f"{option} {left[0]}" if has_value else option
             there = " ".join(options)
-            raise UserError(f"{option} {value}: expected --OPTION VALUE{near}, options: {there}")
-        keywords[key] = value
+            raise UserError(f"{given}: expected --OPTION VALUE{near}, options: {there}")
+        keywords[key] = left.pop(0) if has_value else "true"
     return keywords

@@ -11,7 +11,7 @@ from benchmark.reports.alignment import aligned
 from tasks.entries import ENTRIES, TaskEntry, find_entry
 from tasks.folder import TaskError, TaskFolder, find_tasks, near_names, read_task
 from tasks.get import RATE, Archive
-from tasks.prepare import option_types
+from tasks.options import option_types
 
 KIND = {
     ("scene", "multiclass"): "scene, one label a clip (multiclass)",

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import json
 import pickle
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
@@ -24,6 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchmark.embeddings.store import row_order
 from benchmark.errors import UserError
 from benchmark.metrics.events import Frames
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
@@ -86,16 +86,9 @@ class EmbeddedTask:
             "timestamp_ms": np.fromiter((time for _, time in rows), np.float64, len(rows)),
         }
 
-    def _clips(self, wanted: str) -> list[str]:
-        # The embedding step shuffles the files of all splits, in order, by one generator
-        # (`heareval/embeddings/task_embeddings.py`).
-        shuffler = random.Random(0)
-        for split in self.metadata["splits"]:
-            names = list(_read_json(self.path / f"{split}.json"))
-            shuffler.shuffle(names)
-            if split == wanted:
-                return names
-        raise AssertionError(wanted)
+    def _clips(self, split: str) -> list[str]:
+        splits = self.metadata["splits"]
+        return row_order({name: _read_json(self.path / f"{name}.json") for name in splits})[split]
 
     def frames(self, split: str) -> Frames:
         """Files and times of the rows of one split of an event task."""
@@ -107,23 +100,23 @@ class EmbeddedTask:
         return events
 
     @property
-    def partial(self) -> bool:
+    def has_label_mask(self) -> bool:
         """Whether only some labels of the clips are known to be there or not."""
         return any((self.path / known_labels_file(s)).exists() for s in self.metadata["splits"])
 
-    def known(self, split: str) -> npt.NDArray[np.bool_]:
+    def label_mask(self, split: str) -> npt.NDArray[np.bool_]:
         """(clips, labels), true where it is known whether a clip of the split has a label."""
         path = self.path / known_labels_file(split)
         by_clip = _read_json(path)
         index = {label: number for number, label in enumerate(self.labels)}
         clips = self._clips(split)
-        known = np.zeros((len(clips), len(self.labels)), np.bool_)
+        mask = np.zeros((len(clips), len(self.labels)), np.bool_)
         try:
             for row, clip in enumerate(clips):
-                known[row, [index[str(label)] for label in by_clip[clip]]] = True
+                mask[row, [index[str(label)] for label in by_clip[clip]]] = True
         except KeyError as error:
             raise UserError(f"{path}: no {error}; delete the folder and embed again") from None
-        return known
+        return mask
 
     def fingerprint(self) -> str:
         """Hash that changes when embeddings, labels or events do; of large files parts are read."""
@@ -157,32 +150,32 @@ class Rows:
     ----------
     count
         Number of rows.
-    target
+    multi_hot
         (count, labels) float32, 1 where a row has a label.
-    wanted
-        What the loss compares with: `target`, with NaN where a label is not known, or (count,)
+    targets
+        What the loss compares with: `multi_hot`, with NaN where a label is not known, or (count,)
         int64 label indices if multiclass.
-    known
-        (count, labels) bool; None where all labels are known.
+    label_mask
+        (count, labels) bool, true where a label is known; None where all are.
     """
 
     def __init__(
         self,
         parts: Sequence[slice],
-        target: Tensor,
-        wanted: Tensor,
-        taken: Take,
-        partial: bool = False,
+        multi_hot: Tensor,
+        targets: Tensor,
+        take: Take,
+        masked: bool = False,
     ) -> None:
         self.parts = parts
-        self.target = torch.cat([target[part] for part in parts])
-        self.wanted = torch.cat([wanted[part] for part in parts])
-        self.count = len(self.target)
-        self.known = ~torch.isnan(self.wanted) if partial else None
-        self._take = taken
+        self.multi_hot = torch.cat([multi_hot[part] for part in parts])
+        self.targets = torch.cat([targets[part] for part in parts])
+        self.count = len(self.targets)
+        self.label_mask = ~torch.isnan(self.targets) if masked else None
+        self._take = take
 
     def batches(self, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Embeddings (n, embedding size) and what is wanted; the last batch may be smaller.
+        """Embeddings (n, embedding size) and targets; the last batch may be smaller.
 
         Parameters
         ----------
@@ -195,13 +188,13 @@ class Rows:
         """
         if order is not None:
             places = torch.cat([torch.arange(part.start, part.stop) for part in self.parts])[order]
-            order = order.to(self.wanted.device)
+            order = order.to(self.targets.device)
         for start in range(0, self.count, size):
             stop = min(start + size, self.count)
             if order is None:
-                yield self._take(self._pieces(start, stop)), self.wanted[start:stop]
+                yield self._take(self._pieces(start, stop)), self.targets[start:stop]
             else:
-                yield self._take(places[start:stop]), self.wanted[order[start:stop]]
+                yield self._take(places[start:stop]), self.targets[order[start:stop]]
 
     def _pieces(self, start: int, stop: int) -> list[slice]:
         """Where the rows from start to stop are among those of the task."""
@@ -265,15 +258,15 @@ class TaskRows:
         disk = _Disk(task)
         self.places = disk.places
         everything = list(disk.places.values())
-        target = torch.cat([_target(task, split) for split in disk.places]).to(device)
-        self.target = target
-        self.wanted = target.argmax(dim=1) if task.multiclass else target
-        self.partial = task.partial
-        if self.partial:
-            known = torch.from_numpy(np.concatenate([task.known(split) for split in disk.places]))
-            if known.shape != target.shape:
-                raise UserError(f"{task.path}: {len(target)} rows, but {len(known)} have labels")
-            self.wanted = target.masked_fill(~known.to(device), torch.nan)
+        multi_hot = torch.cat([_multi_hot(task, split) for split in disk.places]).to(device)
+        self.multi_hot = multi_hot
+        self.targets = multi_hot.argmax(dim=1) if task.multiclass else multi_hot
+        self.masked = task.has_label_mask
+        if self.masked:
+            mask = torch.from_numpy(np.concatenate([task.label_mask(s) for s in disk.places]))
+            if mask.shape != multi_hot.shape:
+                raise UserError(f"{task.path}: {len(multi_hot)} rows, but {len(mask)} have labels")
+            self.targets = multi_hot.masked_fill(~mask.to(device), torch.nan)
         limit = HELD_BYTES
         if device.type == "cuda":
             limit = torch.cuda.mem_get_info(device)[0] // 2
@@ -285,7 +278,7 @@ class TaskRows:
     def of(self, *splits: str) -> Rows:
         """Rows of some of the splits."""
         parts = [self.places[split] for split in splits]
-        return Rows(parts, self.target, self.wanted, self._take, self.partial)
+        return Rows(parts, self.multi_hot, self.targets, self._take, self.masked)
 
 
 class _Held:
@@ -356,7 +349,7 @@ class _Disk:
             left = left[count:]
 
 
-def _target(task: EmbeddedTask, split: str) -> Tensor:
+def _multi_hot(task: EmbeddedTask, split: str) -> Tensor:
     """(rows, labels) float32 with a 1 for each label of a row."""
     path = task.path / f"{split}.target-labels.pkl"
     rows = _read_labels(path)
@@ -370,15 +363,15 @@ def _target(task: EmbeddedTask, split: str) -> Tensor:
         raise UserError(f"{path}: label {error} is not in the vocabulary") from error
     counts = np.fromiter(map(len, rows), np.int64, len(rows))
     columns = np.fromiter(map(known.__getitem__, labels), np.int64, len(labels))
-    target = torch.zeros(len(rows), len(task.labels))
-    target.numpy()[np.repeat(np.arange(len(rows)), counts), columns] = 1.0
-    wrong = (target.sum(dim=1) != 1).nonzero()
+    multi_hot = torch.zeros(len(rows), len(task.labels))
+    multi_hot.numpy()[np.repeat(np.arange(len(rows)), counts), columns] = 1.0
+    wrong = (multi_hot.sum(dim=1) != 1).nonzero()
     if task.multiclass and len(wrong):
         raise UserError(
             f"{path}: row {int(wrong[0])} has {counts[wrong[0]].item()} labels,"
             " but the task is multiclass"
         )
-    return target
+    return multi_hot
 
 
 class _PlainUnpickler(pickle.Unpickler):

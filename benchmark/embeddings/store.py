@@ -24,7 +24,7 @@ import pickle
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -47,12 +47,21 @@ EVENT_END_MS = 0.0001  # hear-eval-kit: so that an event includes its end
 
 
 def final_order(task: TaskFolder) -> dict[str, list[str]]:
-    """Files of every split in the order of their rows: hear-eval-kit's one shuffled stream."""
-    shuffler = random.Random(0)
+    """Files of every split of a task in the order of their rows."""
+    return row_order({split: task.items(split) for split in task.splits})
+
+
+def row_order(files: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Files of every split, in the task's order of splits, put in the order of their rows.
+
+    hear-eval-kit's embedding step shuffles the splits one after the other by one generator
+    (`heareval/embeddings/task_embeddings.py`).
+    """
+    rng = random.Random(0)
     order = {}
-    for split in task.splits:
-        order[split] = list(task.items(split))
-        shuffler.shuffle(order[split])
+    for split, names in files.items():
+        order[split] = list(names)
+        rng.shuffle(order[split])
     return order
 
 

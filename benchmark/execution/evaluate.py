@@ -11,18 +11,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmark.embeddings.standardize import standardized
 from benchmark.embeddings.store import disk_errors, read_info
 from benchmark.errors import UserError
-from benchmark.protocols.hear.kit import evaluate_with_kit, require_kit
-from benchmark.protocols.hear.options import ENGINES, SHUFFLED, STANDARDIZED, HearOptions
+from benchmark.protocols.hear.kit_scores import aggregate
+from benchmark.protocols.options import ProtocolOptions
+from benchmark.protocols.registry import Protocol
+from benchmark.protocols.result import FoldResult, results_from_json, results_json
 from benchmark.records.environment import describe_machine, git_commit, package_versions
 from benchmark.records.record import RecordError, make_record, read_record, write_record
 from tasks.folder import METADATA_FILE
@@ -33,7 +33,11 @@ OnProgress = Callable[[float, str], None]
 
 
 def evaluate(
-    embeddings: Path, out: Path, engine: str, options: HearOptions, on_progress: OnProgress
+    embeddings: Path,
+    out: Path,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    on_progress: OnProgress,
 ) -> Path:
     """Evaluate one folder of complete embeddings and write its result record.
 
@@ -41,8 +45,8 @@ def evaluate(
     ----------
     embeddings
         Folder that `benchmark.embeddings.extract` made; nothing is written there.
-    engine
-        "kit" for hear-eval-kit itself, "native" for the engine that gives its numbers faster.
+    protocol, options
+        What the evaluation is; `options` are of the protocol's kind.
     on_progress
         Called with the part of the work that is done, 0 to 1, and what is being done.
 
@@ -54,20 +58,21 @@ def evaluate(
     Raises
     ------
     UserError
-        The engine is unknown or not installed, the embeddings are not complete, the disk is full,
-        another process is at the same evaluation, or the engine failed.
+        The embeddings are not complete, the disk is full, another process is at the same
+        evaluation, or the protocol cannot evaluate the task.
     """
     embedding = read_info(embeddings)
     if embedding is None:
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
+    task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
+    protocol.require_embedding_type(task["embedding_type"], task["task_name"])
     settings = options.that_change_scores()
+    engine = options.value_of("engine", "")
     identity = {key: embedding[key] for key in ("model", "task_hash", "hop_ms", "resampler")}
-    chosen: list[object] = [identity, options.protocol, engine, settings]
-    if options.protocol == SHUFFLED:
-        chosen.append(options.seeds)
-    text = json.dumps(chosen, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:8]
-    place = Path(embeddings.parent.name, embeddings.name, f"{options.protocol}-{engine}-{key}")
+    chosen = [identity, protocol.name, protocol.version, engine, settings]
+    key = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
+    name = "-".join(filter(None, (protocol.name, engine, key)))
+    place = Path(embeddings.parent.name, embeddings.name, name)
     work = out / "evaluations" / place
     record = out / "records" / place.parent / f"{place.name}.json"
     with disk_errors(out):
@@ -77,56 +82,42 @@ def evaluate(
         work.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(work / ".lock", timeout=0):
-                finished = _finish(embeddings, work, engine, options, on_progress)
+                finished = _finish(embeddings, work, protocol, options, on_progress)
         except Timeout:
             raise UserError(f"{work}: another process is at this evaluation") from None
         (work / ".lock").unlink(missing_ok=True)
-        task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
+        results = results_from_json(finished.pop("results"))
         write_record(
             record,
             make_record(
+                _in_kit_layout(results),
                 embedding=embedding,
                 task=task,
-                protocol=options.protocol,
+                protocol=protocol.name,
                 engine=engine,
                 settings=settings,
-                seeds=options.seeds_used(),
-                runs_are="repeats" if options.protocol == SHUFFLED else None,
+                seeds=protocol.seeds(options),
+                runs_are="repeats" if len(protocol.seeds(options)) > 1 else None,
                 **finished,
             ),
         )
     return record
 
 
-def check_engine(engine: str, options: HearOptions) -> None:
-    """Check, before any work, that an engine is there and has what is asked of it.
-
-    Raises
-    ------
-    UserError
-        The engine is unknown, not installed, or lacks an option.
-    """
-    if engine not in ENGINES:
-        raise UserError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if engine == "kit":
-        require_kit()
-        if lacking := options.only_native():
-            raise UserError(f"hear-eval-kit does not have {lacking}; choose --engine native")
-
-
 def _finish(
-    embeddings: Path, work: Path, engine: str, options: HearOptions, on_progress: OnProgress
+    embeddings: Path,
+    work: Path,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     """What the evaluation gave and what it was made with, from disk if it was done before."""
     path = work / FINISHED_FILE
     if not path.exists():
         start = time.perf_counter()
-        with ExitStack() as cleanup:
-            if options.protocol == STANDARDIZED:
-                embeddings = cleanup.enter_context(standardized(embeddings, work))
-            result = _score(engine, embeddings, work, options, on_progress)
+        results = protocol.evaluate(embeddings, work, options, on_progress)
         finished = {
-            "result": result,
+            "results": results_json(results),
             "seconds": time.perf_counter() - start,
             "versions": package_versions(),
             "machine": describe_machine(),
@@ -139,18 +130,25 @@ def _finish(
     return content
 
 
-def _score(
-    engine: str, embeddings: Path, work: Path, options: HearOptions, on_progress: OnProgress
-) -> dict[str, Any]:
-    if engine == "kit":
-        return evaluate_with_kit(embeddings, work, options, on_progress)
-    from benchmark.protocols.hear.multiseed import evaluate_shuffled
-    from benchmark.protocols.hear.native import Variant, evaluate_native
-
-    variant = Variant(device=options.device, parallel_grid=options.parallel_grid)
-    if options.protocol == SHUFFLED:
-        return evaluate_shuffled(embeddings, work, options, on_progress, options.seeds, variant)
-    return evaluate_native(embeddings, work, options, on_progress, variant)
+def _in_kit_layout(results: Sequence[FoldResult]) -> dict[str, Any]:
+    """Results as `make_record` takes them: a run for every fold, or for every seed of several."""
+    runs: dict[str, Any] = {}
+    for seed in dict.fromkeys(result.seed for result in results):
+        folds = {
+            result.fold: {f"test_{name}": value for name, value in result.scores.items()}
+            | {"test_score": next(iter(result.scores.values())), **result.training}
+            for result in results
+            if result.seed == seed
+        }
+        if len({result.seed for result in results}) == 1:
+            runs |= folds
+            continue
+        means = aggregate(folds)
+        runs[f"seed {seed}"] = {name: means[f"{name}_mean"] for name in next(iter(folds.values()))}
+    return runs | {
+        "hparams": dict(results[0].hparams),
+        "postprocessing": results[0].postprocessing,
+    }
 
 
 def _is_readable(record: Path) -> bool:

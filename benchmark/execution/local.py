@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.errors import BusyError
 from benchmark.execution.isolation import Done, Failure, Report, Worker, close, receive
+from benchmark.protocols.options import ProtocolOptions
 
 BUSY_SECONDS = 2.0  # between two looks at what another process is evaluating
 
@@ -23,14 +23,12 @@ OnProgress = Callable[[Path, float, str], None]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a folder of embeddings; answered by the path of the record.
-
-    `arguments` are those of `benchmark.execution.evaluate.evaluate` after `out`.
-    """
+    """Evaluate a folder of embeddings by a protocol; answered by the path of the record."""
 
     folder: Path
     out: Path
-    arguments: tuple[Any, Any]
+    protocol: str
+    options: ProtocolOptions
 
 
 class Evaluators:
@@ -96,6 +94,7 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
     """See `benchmark.execution.isolation.Worker`; it reports (part that is done, what is done)."""
     from benchmark.execution.evaluate import evaluate
     from benchmark.models.process_state import ProcessState
+    from benchmark.protocols.registry import protocol
 
     def handle(request: Evaluate) -> Path:
         state = ProcessState.now()
@@ -104,7 +103,13 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
             report((part, text))
 
         try:
-            return evaluate(request.folder, request.out, *request.arguments, on_progress)
+            return evaluate(
+                request.folder,
+                request.out,
+                protocol(request.protocol),
+                request.options,
+                on_progress,
+            )
         finally:
             state.restore()
 

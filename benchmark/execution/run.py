@@ -16,13 +16,13 @@ from typing import Any
 
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import BusyError, DiskFullError, UserError
-from benchmark.execution.evaluate import check_engine
 from benchmark.execution.isolation import TIME_LIMIT, Done, Failure, Worker
 from benchmark.execution.local import Evaluate, Evaluators
 from benchmark.execution.model_process import Embed, Load, Progress, Remark, serve_model
 from benchmark.models.hear_module import ModelSpec
 from benchmark.progress import progress_bar
-from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.options import ProtocolOptions
+from benchmark.protocols.registry import Protocol
 from tasks.folder import TaskFolder, near_names
 from tasks.resampling import SOXR
 
@@ -79,8 +79,8 @@ def run(
     out: Path,
     *,
     device: str,
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     say: Say,
     resampler: str = SOXR,
@@ -104,16 +104,16 @@ def run(
     DiskFullError
         Nothing else can go on then; what is finished is kept.
     """
-    check_engine(engine, hear)
+    protocol.check(options)
     job = _Job(say, verbose)
     with Evaluators(jobs) as evaluators:
         embedded = _embed(job, specs, tasks, out, device, resampler, limit, time_limit)
         with closing(embedded):
             for folder in embedded:
                 if jobs == 1:  # the first scores come early, and a mistake shows soon
-                    _evaluate(job, evaluators, [folder], out, engine, hear)
+                    _evaluate(job, evaluators, [folder], out, protocol, options)
         if jobs > 1:
-            _evaluate(job, evaluators, job.outcome.embeddings, out, engine, hear)
+            _evaluate(job, evaluators, job.outcome.embeddings, out, protocol, options)
     return job.outcome
 
 
@@ -141,8 +141,8 @@ def evaluate_all(
     *,
     modules: Sequence[str],
     tasks: Sequence[str],
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
     jobs: int,
     say: Say,
     verbose: bool = False,
@@ -154,7 +154,7 @@ def evaluate_all(
     UserError
         There are none, or none of a module or task that is named; the engine is not installed.
     """
-    check_engine(engine, hear)
+    protocol.check(options)
     chosen = []
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):
@@ -181,7 +181,7 @@ def evaluate_all(
     job = _Job(say, verbose)
     job.outcome.embeddings += chosen
     with Evaluators(jobs) as evaluators:
-        _evaluate(job, evaluators, chosen, out, engine, hear)
+        _evaluate(job, evaluators, chosen, out, protocol, options)
     return job.outcome
 
 
@@ -271,10 +271,10 @@ def _evaluate(
     evaluators: Evaluators,
     folders: Sequence[Path],
     out: Path,
-    engine: str,
-    hear: HearOptions,
+    protocol: Protocol,
+    options: ProtocolOptions,
 ) -> None:
-    requests = [Evaluate(folder, out.absolute(), (engine, hear)) for folder in folders]
+    requests = [Evaluate(folder, out.absolute(), protocol.name, options) for folder in folders]
     with _evaluation_bars(len(folders)) as on_progress:
         for folder, answer in evaluators.evaluate(requests, on_progress):
             on_progress(folder, 1.0, "done")

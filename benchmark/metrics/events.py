@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.metrics.event_scores import EventTable
+from benchmark.metrics.event_metrics import EventTable
 
 # Name and value pairs in the order of the names; the order of tuples breaks ties of scores.
 Postprocessing = tuple[tuple[str, Any], ...]

@@ -1,8 +1,9 @@
 """Several heads trained side by side by batched matrix products, for GPUs.
 
 A head of HEAR is too small to fill a GPU, and training one after the other is only needed for
-hear-eval-kit's one random stream. Here all points of a grid, or all folds, take each step together.
-What each head sees is what it would see alone, but for the draws of dropout and for rounding.
+hear-eval-kit's one sequence of random numbers. Here all points of a grid, or all folds, take each
+step together. What each head sees is what it would see alone, but for the draws of dropout and for
+rounding.
 """
 
 from __future__ import annotations
@@ -16,26 +17,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.embeddings.dataset import Rows
-from benchmark.probes.mlp import Dropout, Head, Linear, losses_of_known
+from benchmark.probes.mlp import Dropout, Head, Hparams, Linear, masked_losses
 from benchmark.probes.training import (
     ADAM_EPSILON,
     BETA_1,
     BETA_2,
     Best,
+    EarlyStopping,
     Validate,
-    Watch,
     check_last_batch,
 )
-from benchmark.protocols.hear.grid import Conf
 
 # Heads that agree in these can be one stack.
 SHAPE = ("batch_size", "hidden_layers", "hidden_dim", "dropout", "norm_after_activation")
 
 
-def train_together(
+def train_batched(
     heads: Sequence[Head],
     rows: Sequence[Rows],
-    confs: Sequence[Conf],
+    hparams_each: Sequence[Hparams],
     validates: Sequence[Validate],
     maximize: bool,
     generator: torch.Generator,
@@ -51,8 +51,8 @@ def train_together(
     ----------
     heads
         Trained in place.
-    rows, confs, validates
-        Training data, point of the grid and judge of each head. Heads that have the same `Rows`
+    rows, hparams_each, validates
+        Training data, hyperparameters and validation of each head. Heads that have the same `Rows`
         see the same batches.
     maximize
         Whether more is better.
@@ -68,38 +68,43 @@ def train_together(
     list
         The best epoch of each head.
     """
-    watches = [Watch(*pair, maximize) for pair in zip(confs, validates, strict=True)]
-    for one, conf in zip(rows, confs, strict=True):
-        check_last_batch(one, conf)
+    stoppers = [
+        EarlyStopping(*pair, maximize) for pair in zip(hparams_each, validates, strict=True)
+    ]
+    for one, hparams in zip(rows, hparams_each, strict=True):
+        check_last_batch(one, hparams)
     alike: dict[tuple[Any, ...], list[int]] = {}
-    for number, conf in enumerate(confs):
-        alike.setdefault(tuple(conf[key] for key in SHAPE), []).append(number)
+    for number, hparams in enumerate(hparams_each):
+        alike.setdefault(tuple(hparams[key] for key in SHAPE), []).append(number)
     stacks = [
-        HeadStack(
-            group, [heads[n] for n in group], [rows[n] for n in group], [confs[n] for n in group]
+        BatchedHeads(
+            group,
+            [heads[n] for n in group],
+            [rows[n] for n in group],
+            [hparams_each[n] for n in group],
         )
         for group in alike.values()
     ]
-    for epoch in range(max(conf["max_epochs"] for conf in confs)):
+    for epoch in range(max(hparams["max_epochs"] for hparams in hparams_each)):
         on_epoch(epoch)
         for stack in stacks:
-            for x, wanted, mask in stack.batches(generator, shuffle):
-                stack.step(x, wanted, mask)
+            for x, targets, row_mask in stack.batches(generator, shuffle):
+                stack.step(x, targets, row_mask)
         for stack in stacks:
             over = set()
             for number, head in zip(stack.numbers, stack.heads, strict=True):
-                watch = watches[number]
-                goes_on = not watch.is_due(epoch) or watch.goes_on(epoch, head)
-                if not goes_on or epoch + 1 == watch.epochs:
+                stopping = stoppers[number]
+                stop = stopping.is_due(epoch) and stopping.should_stop(epoch, head)
+                if stop or epoch + 1 == stopping.epochs:
                     over.add(number)
             stack.drop(over)
         stacks = [stack for stack in stacks if stack.heads]
         if not stacks:
             break
-    return [watch.best for watch in watches if watch.best is not None]
+    return [stopping.best for stopping in stoppers if stopping.best is not None]
 
 
-class HeadStack:
+class BatchedHeads:
     """Heads of one shape whose parameters are slices of common tensors.
 
     Parameters
@@ -109,8 +114,8 @@ class HeadStack:
     heads
         Their parameters and statistics become views of the stack's, so each can be used alone at
         any time.
-    rows, confs
-        Training data and point of the grid of each.
+    rows, hparams_each
+        Training data and hyperparameters of each.
     """
 
     def __init__(
@@ -118,14 +123,14 @@ class HeadStack:
         numbers: Sequence[int],
         heads: Sequence[Head],
         rows: Sequence[Rows],
-        confs: Sequence[Conf],
+        hparams_each: Sequence[Hparams],
     ) -> None:
         self.numbers = list(numbers)
         self.heads = list(heads)
         self.rows = list(rows)
-        self.batch_size = confs[0]["batch_size"]
+        self.batch_size = hparams_each[0]["batch_size"]
         self.multiclass = heads[0].multiclass
-        self.partial = heads[0].partial
+        self.masked = heads[0].masked
         names = [name for name, value in heads[0].state_dict().items() if value.is_floating_point()]
         self.trained = {name for name, _ in heads[0].named_parameters()}
         states = [head.state_dict() for head in heads]
@@ -133,7 +138,7 @@ class HeadStack:
         self.values = {name: torch.stack([state[name] for state in states]) for name in names}
         self.means = {name: torch.zeros_like(self.values[name]) for name in self.trained}
         self.squares = {name: torch.zeros_like(self.values[name]) for name in self.trained}
-        self.lr = torch.tensor([conf["lr"] for conf in confs], device=device)
+        self.lr = torch.tensor([hparams["lr"] for hparams in hparams_each], device=device)
         self.count = torch.tensor([one.count for one in rows], device=device)
         self.steps = torch.zeros(len(heads), device=device)
         self._share()
@@ -177,10 +182,10 @@ class HeadStack:
         places = torch.arange(self.batch_size, device=self.count.device)
         left = self.count[:, None]
         for batches in zip_longest(*each):
-            mask, left = places < left, left - self.batch_size
+            row_mask, left = places < left, left - self.batch_size
             if shared:
-                x, wanted = batches[0]
-                yield x, wanted, mask[:, : len(x)]
+                x, targets = batches[0]
+                yield x, targets, row_mask[:, : len(x)]
                 continue
             likes = next(batch for batch in batches if batch is not None)
             shape = len(each), self.batch_size
@@ -188,35 +193,35 @@ class HeadStack:
             for place, batch in enumerate(batches):
                 for padded, part in zip(whole, batch or (), strict=False):
                     padded[place, : len(part)] = part
-            yield whole[0], whole[1], mask
+            yield whole[0], whole[1], row_mask
 
-    def step(self, x: Tensor, wanted: Tensor, mask: Tensor) -> None:
+    def step(self, x: Tensor, targets: Tensor, row_mask: Tensor) -> None:
         """One step of Adam for every head that has rows in this batch.
 
         Parameters
         ----------
         x
             (rows, size) for all heads, or (heads, rows, size).
-        wanted
-            As `Rows.wanted`, (rows, ...) or (heads, rows, ...).
-        mask
+        targets
+            As `Rows.targets`, (rows, ...) or (heads, rows, ...).
+        row_mask
             (heads, rows) bool: the rows that are there.
         """
         self.heads[0].train()
-        present = mask.to(x.dtype)
+        present = row_mask.to(x.dtype)
         count = present.sum(dim=1)
         weight = present / count.clamp_min(1)[:, None]
         logits = self._forward(x, weight, count)
         if x.dim() == 2:
-            wanted = wanted.expand(len(mask), *wanted.shape)
-        if self.partial:
-            losses, known = losses_of_known(logits, wanted)
-            share = present / (known.sum(dim=2) * present).sum(dim=1).clamp_min(1)[:, None]
+            targets = targets.expand(len(row_mask), *targets.shape)
+        if self.masked:
+            losses, label_mask = masked_losses(logits, targets)
+            share = present / (label_mask.sum(dim=2) * present).sum(dim=1).clamp_min(1)[:, None]
             loss, weight = losses.sum(dim=2), share
         elif self.multiclass:
-            loss = F.cross_entropy(logits.mT, wanted, reduction="none")
+            loss = F.cross_entropy(logits.mT, targets, reduction="none")
         else:
-            loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=2)
+            loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=2)
         (loss * weight).sum().backward()
         self._update((count > 0).to(x.dtype))
 

@@ -8,14 +8,14 @@ in the kit's order, so that the same seed makes the same network.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.protocols.hear.grid import Conf
-
+Hparams = Mapping[str, Any]  # one choice of hyperparameters, by name
 SUMMARY_ROWS = 64
 
 
@@ -66,13 +66,13 @@ class Head(nn.Sequential):
     Parameters
     ----------
     size, n_labels
-        Widths of input and output.
+        Length of an embedding, number of labels.
     multiclass
         Softmax and cross entropy; else sigmoid and binary cross entropy.
-    partial
+    masked
         Only some labels are known: the others do not enter the loss.
-    conf
-        A point of the grid (`benchmark.protocols.hear.grid`).
+    hparams
+        hidden_layers, hidden_dim, dropout, norm_after_activation, initialization.
     generator
         Source of the initial weights.
     dropout_generator
@@ -84,23 +84,23 @@ class Head(nn.Sequential):
         size: int,
         n_labels: int,
         multiclass: bool,
-        conf: Conf,
+        hparams: Hparams,
         generator: torch.Generator,
         dropout_generator: torch.Generator,
-        partial: bool = False,
+        masked: bool = False,
     ) -> None:
         super().__init__()
         self.multiclass = multiclass
-        self.partial = partial
-        self.loss = loss_function(multiclass, partial)
-        initialization, gain = conf["initialization"], 1.0
-        width, after = conf["hidden_dim"], conf["norm_after_activation"]
-        for _ in range(conf["hidden_layers"]):
-            self.append(Linear(size, width, initialization, gain, generator))
-            norm = nn.BatchNorm1d(width)
-            dropped = [Dropout(conf["dropout"], dropout_generator), nn.ReLU()]
+        self.masked = masked
+        self.loss = loss_function(multiclass, masked)
+        initialization, gain = hparams["initialization"], 1.0
+        hidden_dim, after = hparams["hidden_dim"], hparams["norm_after_activation"]
+        for _ in range(hparams["hidden_layers"]):
+            self.append(Linear(size, hidden_dim, initialization, gain, generator))
+            norm = nn.BatchNorm1d(hidden_dim)
+            dropped = [Dropout(hparams["dropout"], dropout_generator), nn.ReLU()]
             self.extend([*dropped, norm] if after else [norm, *dropped])
-            size, gain = width, math.sqrt(2.0)
+            size, gain = hidden_dim, math.sqrt(2.0)
         self.append(Linear(size, n_labels, initialization, gain, generator))
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -108,33 +108,33 @@ class Head(nn.Sequential):
         return torch.softmax(logits, dim=1) if self.multiclass else torch.sigmoid(logits)
 
 
-def loss_function(multiclass: bool, partial: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
-    """Mean loss of logits (n, labels) against `Rows.wanted`."""
-    if partial:
-        return _loss_of_known
+def loss_function(multiclass: bool, masked: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean loss of logits (n, labels) against `Rows.targets`."""
+    if masked:
+        return _masked_loss
     return F.cross_entropy if multiclass else F.binary_cross_entropy_with_logits
 
 
-def _loss_of_known(logits: Tensor, wanted: Tensor) -> Tensor:
-    loss, known = losses_of_known(logits, wanted)
-    return loss.sum() / known.sum().clamp_min(1)
+def _masked_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    losses, label_mask = masked_losses(logits, targets)
+    return losses.sum() / label_mask.sum().clamp_min(1)
 
 
-def losses_of_known(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Binary cross entropy of each label, 0 where `wanted` is NaN, and 1 where it is not."""
-    known = ~torch.isnan(wanted)
-    loss = F.binary_cross_entropy_with_logits(logits, wanted.nan_to_num(0.0), reduction="none")
-    return loss * known, known.to(loss.dtype)
+def masked_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross entropy of each label, 0 where `targets` is NaN, and 1 where it is not."""
+    label_mask = ~torch.isnan(targets)
+    losses = F.binary_cross_entropy_with_logits(logits, targets.nan_to_num(0.0), reduction="none")
+    return losses * label_mask, label_mask.to(losses.dtype)
 
 
-def draw_head(
+def init_head(
     size: int,
     n_labels: int,
     multiclass: bool,
-    conf: Conf,
+    hparams: Hparams,
     generator: torch.Generator,
     device: torch.device,
-    partial: bool = False,
+    masked: bool = False,
 ) -> Head:
     """A new head, after all the draws that the kit makes before it trains one.
 
@@ -145,7 +145,7 @@ def draw_head(
     else:
         dropout = torch.Generator(device)
         dropout.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-    head = Head(size, n_labels, multiclass, conf, generator, dropout, partial)
+    head = Head(size, n_labels, multiclass, hparams, generator, dropout, masked)
     # torchinfo.summary passes random rows through the network, in AbstractPredictionModel.__init__.
     torch.rand(SUMMARY_ROWS, size, generator=generator)
     return head.to(device)

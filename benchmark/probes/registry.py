@@ -31,20 +31,20 @@ class ProbeData:
 
     Attributes
     ----------
+    embed_dim
+        Length of an embedding.
     train
         Rows to learn from.
     valid
         Rows to choose the best state by; probes that have no states leave them.
     score
-        Of probabilities (rows, labels) for `valid`, how good they are.
-    maximize
-        Whether more of `score` is better.
+        Of probabilities (rows, labels) for `valid`, how good they are; more is better.
     """
 
+    embed_dim: int
     train: Rows
     valid: Rows
     score: Callable[[Tensor], float]
-    maximize: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Probe:
     hparams
         Its hyperparameters and their defaults.
     fit
-        ``fit(data, hparams, rng)``: a fitted probe. All its chance comes from `rng`.
+        ``fit(data, hparams, generator)``: a fitted probe. All its random numbers come from
+        `generator`. Raises `UserError` where it cannot be fitted.
     """
 
     name: str

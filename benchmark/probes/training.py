@@ -7,7 +7,8 @@ with pytorch-lightning 1.9.5's loop, EarlyStopping and ModelCheckpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from benchmark.embeddings.dataset import Rows
 from benchmark.errors import UserError
-from benchmark.probes.mlp import Head
-from benchmark.protocols.hear.grid import Conf
+from benchmark.probes.mlp import Head, Hparams, init_head
+from benchmark.probes.registry import Probe, ProbeData
 
 BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
 
@@ -27,7 +28,7 @@ Validate = Callable[[Head], tuple[float, Any]]
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch that a training run is judged by.
+    """The epoch whose state a training run keeps.
 
     Attributes
     ----------
@@ -47,17 +48,17 @@ class Best:
     state: dict[str, Tensor]
 
 
-class Watch:
-    """Judges a head now and then, keeps its best state and says when it is time to stop.
+class EarlyStopping:
+    """Validates a head now and then, keeps its best state and says when to stop.
 
     Lightning's ModelCheckpoint and EarlyStopping in one.
 
     Parameters
     ----------
-    conf
+    hparams
         max_epochs, check_val_every_n_epoch and patience, which is counted in checks.
     validate, maximize
-        Judge of an epoch, and whether more is better.
+        Score of an epoch, and whether more is better.
 
     Attributes
     ----------
@@ -65,22 +66,22 @@ class Watch:
         The first of the best epochs so far.
     """
 
-    def __init__(self, conf: Conf, validate: Validate, maximize: bool) -> None:
-        self.every, self.epochs = conf["check_val_every_n_epoch"], conf["max_epochs"]
+    def __init__(self, hparams: Hparams, validate: Validate, maximize: bool) -> None:
+        self.every, self.epochs = hparams["check_val_every_n_epoch"], hparams["max_epochs"]
         if self.every > self.epochs:
             raise UserError(f"validation at every {self.every} of {self.epochs} epochs is never")
-        self.patience = conf["patience"]
+        self.patience = hparams["patience"]
         self.validate = validate
         self.maximize = maximize
         self.best: Best | None = None
         self.waited = 0
 
     def is_due(self, epoch: int) -> bool:
-        """Whether the head is judged after this epoch."""
+        """Whether the head is validated after this epoch."""
         return (epoch + 1) % self.every == 0
 
-    def goes_on(self, epoch: int, head: Head) -> bool:
-        """Judge a head after an epoch; False if there is nothing more to expect of it."""
+    def should_stop(self, epoch: int, head: Head) -> bool:
+        """Validate a head after an epoch; True if there is nothing more to expect of it."""
         head.eval()
         with torch.inference_mode():
             score, extra = self.validate(head)
@@ -95,7 +96,7 @@ class Watch:
         else:
             self.waited += 1
         # EarlyStopping stops at NaN and infinities at once (check_finite).
-        return math.isfinite(score) and self.waited < self.patience
+        return not math.isfinite(score) or self.waited >= self.patience
 
 
 class Adam:
@@ -138,7 +139,7 @@ class Adam:
 def train(
     head: Head,
     rows: Rows,
-    conf: Conf,
+    hparams: Hparams,
     validate: Validate,
     maximize: bool,
     generator: torch.Generator,
@@ -154,12 +155,12 @@ def train(
         Trained in place.
     rows
         Training data.
-    conf
-        Point of the grid.
+    hparams
+        lr, batch_size, max_epochs, check_val_every_n_epoch, patience, and those of `Head`.
     validate, maximize
-        Judge of an epoch, and whether more is better.
+        Score of an epoch, and whether more is better.
     generator
-        The random stream; it also orders shuffled rows.
+        Source of random numbers; it also orders shuffled rows.
     shuffle
         Draw a new order of rows for each epoch. The kit does not.
     on_epoch
@@ -170,28 +171,50 @@ def train(
     UserError
         If no epoch is ever validated, or the last batch has one row and the head batch norm.
     """
-    watch = Watch(conf, validate, maximize)
-    check_last_batch(rows, conf)
-    optimizer = Adam(head.parameters(), conf["lr"])
-    for epoch in range(conf["max_epochs"]):
+    stopping = EarlyStopping(hparams, validate, maximize)
+    check_last_batch(rows, hparams)
+    optimizer = Adam(head.parameters(), hparams["lr"])
+    for epoch in range(hparams["max_epochs"]):
         on_epoch(epoch)
         head.train()
         _skip_loader_seed(generator)
         order = torch.randperm(rows.count, generator=generator) if shuffle else None
-        for x, wanted in rows.batches(conf["batch_size"], order):
-            head.loss(head(x), wanted).backward()
+        for x, targets in rows.batches(hparams["batch_size"], order):
+            head.loss(head(x), targets).backward()
             optimizer.step()
-        if watch.is_due(epoch):
+        if stopping.is_due(epoch):
             _skip_loader_seed(generator)
-            if not watch.goes_on(epoch, head):
+            if stopping.should_stop(epoch, head):
                 break
-    assert watch.best is not None
-    return watch.best
+    assert stopping.best is not None
+    return stopping.best
 
 
-def check_last_batch(rows: Rows, conf: Conf) -> None:
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads.
+
+    The kit also turns deterministic algorithms on: on a CPU no operation here has another one, and
+    the switch alone imports a compiler, which takes longer than a small task.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def require_device(device: str) -> None:
+    """Raise `UserError` if probes cannot be trained on that device here."""
+    kind = device.partition(":")[0]
+    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+        raise UserError(f"--train-device {device}: not available here; expected cpu or cuda[:N]")
+
+
+def check_last_batch(rows: Rows, hparams: Hparams) -> None:
     """Raise `UserError` if batch norm would have to take the variance of one row."""
-    if conf["hidden_layers"] and rows.count % conf["batch_size"] == 1:
+    if hparams["hidden_layers"] and rows.count % hparams["batch_size"] == 1:
         raise UserError(
             f"{rows.count} training rows leave a last batch of one, of which batch norm cannot take"
             " a variance; hear-eval-kit fails too: change the number of training rows"
@@ -220,3 +243,60 @@ def as_logged(value: float) -> float:
 def _skip_loader_seed(generator: torch.Generator) -> None:
     # Each pass over a DataLoader draws a seed for workers that the kit does not have.
     torch.empty((), dtype=torch.int64).random_(generator=generator)
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A trained head at its best epoch."""
+
+    head: Head
+    best: Best
+    batch_size: int
+
+    def predict(self, rows: Rows) -> Tensor:
+        """(rows, labels) float32 probabilities."""
+        return predict(self.head, rows, self.batch_size)[1]
+
+
+def fit_mlp(data: ProbeData, hparams: Hparams, generator: torch.Generator) -> FittedHead:
+    """HEAR's network, trained until the score of `data.valid` no longer improves."""
+    batch_size = hparams["batch_size"]
+    rows = data.train
+    head = init_head(
+        data.embed_dim,
+        rows.multi_hot.shape[1],
+        not rows.targets.is_floating_point(),
+        hparams,
+        generator,
+        rows.targets.device,
+        rows.label_mask is not None,
+    )
+
+    def validate(head: Head) -> tuple[float, None]:
+        return data.score(predict(head, data.valid, batch_size)[1]), None
+
+    best = train(head, rows, hparams, validate, True, generator)
+    head.load_state_dict(best.state)
+    head.eval()
+    return FittedHead(head, best, batch_size)
+
+
+PROBES = (
+    Probe(
+        "mlp",
+        "HEAR's shallow network: linear layers, batch norm, dropout, early stopping",
+        {
+            "hidden_layers": 1,
+            "hidden_dim": 1024,
+            "dropout": 0.1,
+            "lr": 1e-3,
+            "patience": 20,
+            "max_epochs": 500,
+            "check_val_every_n_epoch": 3,
+            "batch_size": 1024,
+            "norm_after_activation": False,
+            "initialization": "xavier_uniform_",
+        },
+        fit_mlp,
+    ),
+)

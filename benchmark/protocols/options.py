@@ -136,6 +136,16 @@ class ProtocolOptions:
         }
 
 
+def threads_option(default: int) -> Any:
+    """The option ``threads``, which every protocol that trains on a CPU has alike."""
+    return option(
+        default,
+        "CPU threads of an evaluation; part of the recipe, since it changes the last digits",
+        metavar="N",
+        role="threads",
+    )
+
+
 def declared_options(options: type[ProtocolOptions]) -> dict[str, tuple[OptionSpec, Any]]:
     """Declaration and default of every option, by field name."""
     found = {}

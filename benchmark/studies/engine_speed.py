@@ -29,8 +29,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics.event_scores import EventTable
-from benchmark.metrics.hear_scores import SCORES
+from benchmark.metrics.event_metrics import EventTable
+from benchmark.metrics.registry import METRICS_REGISTRY
 from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
 from benchmark.records.environment import describe_machine, peak_memory
 from benchmark.studies.synthetic import make_event_embeddings, make_scene_embeddings
@@ -137,36 +137,36 @@ def measure_scores(files: int = 37, notes: int = 1300, kit_files: int = 2) -> di
     Both start from lists of events. Lists have a MAESTRO fold's density: 88 labels in 120 s.
     """
     kit_scores = import_module("heareval.score").available_scores
-    chance, labels = random.Random(0), [str(number) for number in range(88)]
+    rng, labels = random.Random(0), [str(number) for number in range(88)]
     reference: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
     estimated: dict[str, list[dict[str, Any]]] = {f"{n}.wav": [] for n in range(files)}
     for file in reference:
         for _ in range(notes):
-            start, length = chance.uniform(0, 118_000), chance.uniform(30, 1500)
-            event = {"label": chance.choice(labels), "start": start, "end": start + length}
+            start, length = rng.uniform(0, 118_000), rng.uniform(30, 1500)
+            event = {"label": rng.choice(labels), "start": start, "end": start + length}
             reference[file].append(event)
-            if chance.random() < 0.9:
-                heard = max(0.0, start + chance.gauss(0, 30))
-                end = max(heard, start + length + chance.gauss(0, 100))
+            if rng.random() < 0.9:
+                heard = max(0.0, start + rng.gauss(0, 30))
+                end = max(heard, start + length + rng.gauss(0, 100))
                 estimated[file].append({**event, "start": heard, "end": end})
     results = {}
-    for name, score in SCORES.items():
-        if score.of != "event":
+    for metric in METRICS_REGISTRY.all():
+        if metric.name not in kit_scores or metric.kind != "event":
             continue
         start = time.process_time()
         tables = [EventTable.from_dicts(e, list(estimated), labels) for e in (estimated, reference)]
-        score.compute(*tables)
+        metric.values(*tables)
         ours = time.process_time() - start
         few = [dict(list(events.items())[:kit_files]) for events in (estimated, reference)]
         start = time.process_time()
-        kit = kit_scores[name](label_to_idx={label: int(label) for label in labels})(*few)
+        kit = kit_scores[metric.name](label_to_idx={label: int(label) for label in labels})(*few)
         kit_seconds = (time.process_time() - start) * files / kit_files
         guessed, true = (EventTable.from_dicts(events, list(few[0]), labels) for events in few)
-        results[name] = {
+        results[metric.name] = {
             "native_cpu_seconds": round(ours, 3),
             "kit_cpu_seconds": round(kit_seconds, 1),
             "ratio": round(kit_seconds / ours),
-            "equal": score.primary(guessed, true) == kit[0][1],
+            "equal": metric.value(guessed, true) == kit[0][1],
         }
     return results
 

@@ -21,18 +21,20 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.protocols.hear.multiseed import evaluate_seeds
-from benchmark.protocols.hear.native import Variant
+from benchmark.protocols.hear.kit_scores import means_by_seed
+from benchmark.protocols.hear.native import Variant, evaluate_seeds
 from benchmark.protocols.hear.options import SEED, HearOptions
 from benchmark.records.environment import describe_machine
 
+# By name: what of the kit's ways is left, and whether the grid is trained in parallel.
 WAYS = {
-    "plain": Variant(),
-    "shuffled": Variant(shuffle=True),
-    "parallel": Variant(parallel_grid=True),
+    "plain": (Variant(), False),
+    "shuffled": (Variant(shuffle=True), False),
+    "parallel": (Variant(), True),
 }
 
 
@@ -52,20 +54,22 @@ def study(
     UserError
         As `benchmark.protocols.hear.native.evaluate_native`.
     """
-    results = {}
+    ways_found = {}
     for way in ways:
         start = time.process_time()
-        runs = evaluate_seeds(
-            embeddings, work / way, options, lambda part, what: None, seeds, WAYS[way]
+        variant, parallel = WAYS[way]
+        own = replace(options, parallel_grid=parallel)
+        results = evaluate_seeds(
+            embeddings, work / way, own, lambda part, what: None, seeds, variant
         )
-        scores = [runs[f"seed {seed}"]["test_score"] for seed in seeds]
-        results[way] = {
+        scores = [means[next(iter(means))] for means in means_by_seed(results).values()]
+        ways_found[way] = {
             "scores": dict(zip(map(str, seeds), scores, strict=True)),
             "mean": statistics.fmean(scores),
             "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
             "cpu_seconds": round(time.process_time() - start, 1),
         }
-    return results
+    return ways_found
 
 
 def table(reports: Sequence[Mapping[str, Any]]) -> str:

@@ -42,15 +42,15 @@ def make_scene_embeddings(
     size
         Length of an embedding.
     """
-    chance, directions = _start(path, metadata, list(rows), labels, size)
+    rng, directions = _start(path, metadata, list(rows), labels, size)
     for split, count in rows.items():
         if metadata["prediction_type"] == "multiclass":
             active = np.eye(len(labels), dtype=np.float32)
-            active = active[chance.permutation(np.arange(count) % len(labels))]
+            active = active[rng.permutation(np.arange(count) % len(labels))]
         else:
-            active = (chance.random((count, len(labels))) < 0.3).astype(np.float32)
+            active = (rng.random((count, len(labels))) < 0.3).astype(np.float32)
         row_labels = _labels_of(active, labels)
-        _write_split(path, split, [active], directions, row_labels, chance)
+        _write_split(path, split, [active], directions, row_labels, rng)
         clips = {f"{split}-{row}.wav": row_labels[row] for row in range(count)}
         (path / f"{split}.json").write_text(json.dumps(clips), encoding="utf-8")
     return path
@@ -76,15 +76,15 @@ def make_event_embeddings(
     seconds, events
         Length of a clip, and how many events begin in it.
     """
-    chance, directions = _start(path, metadata, list(clips), labels, size)
+    rng, directions = _start(path, metadata, list(clips), labels, size)
     times = np.arange(int(seconds * 1000 / HOP_MS)) * HOP_MS
     for split, count in clips.items():
         actives, frame_labels, rows, truth = [], [], [], {}
         for clip in range(count):
             file = f"{split}-{clip}.wav"
-            starts = np.sort(chance.uniform(0, seconds * 1000 - 400, events))
-            ends = starts + chance.uniform(200, 1500, events)
-            chosen = chance.integers(len(labels), size=events)
+            starts = np.sort(rng.uniform(0, seconds * 1000 - 400, events))
+            ends = starts + rng.uniform(200, 1500, events)
+            chosen = rng.integers(len(labels), size=events)
             active = np.zeros((len(times), len(labels)), np.float32)
             for start, end, label in zip(starts, ends, chosen, strict=True):
                 active[
@@ -97,7 +97,7 @@ def make_event_embeddings(
             actives.append(active)
             frame_labels += _labels_of(active, labels)
             rows += [[file, float(time)] for time in times]
-        _write_split(path, split, actives, directions, frame_labels, chance)
+        _write_split(path, split, actives, directions, frame_labels, rng)
         timestamps = path / f"{split}.filename-timestamps.json"
         timestamps.write_text(json.dumps(rows), encoding="utf-8")
         (path / f"{split}.json").write_text(json.dumps(truth), encoding="utf-8")
@@ -116,8 +116,8 @@ def _start(
     (path / METADATA_FILE).write_text(json.dumps(content), encoding="utf-8")
     lines = ["idx,label", *(f"{index},{label}" for index, label in enumerate(labels)), ""]
     (path / VOCABULARY_FILE).write_text("\n".join(lines), encoding="utf-8")
-    chance = np.random.default_rng(sum(map(ord, metadata["task_name"])))
-    return chance, chance.standard_normal((len(labels), size), np.float32)
+    rng = np.random.default_rng(sum(map(ord, metadata["task_name"])))
+    return rng, rng.standard_normal((len(labels), size), np.float32)
 
 
 def _labels_of(active: npt.NDArray[np.float32], labels: Sequence[Any]) -> list[list[Any]]:
@@ -130,12 +130,12 @@ def _write_split(
     actives: Sequence[npt.NDArray[np.float32]],
     directions: npt.NDArray[np.float32],
     labels: list[Any],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:
     with (path / f"{split}.embeddings.npy").open("wb") as file:
         for active in actives:
             part = active @ directions  # one clip at a time: all may be more than memory holds
-            (part + NOISE * chance.standard_normal(part.shape, np.float32)).tofile(file)
+            (part + NOISE * rng.standard_normal(part.shape, np.float32)).tofile(file)
     shape = [len(labels), directions.shape[1]]
     (path / f"{split}.embedding-dimensions.json").write_text(json.dumps(shape), encoding="utf-8")
     with (path / f"{split}.target-labels.pkl").open("wb") as file:

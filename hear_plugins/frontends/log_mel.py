@@ -59,6 +59,11 @@ class LogMel:
     decibels: bool = False
 
     @property
+    def filters(self) -> Tensor:
+        """The mel filters, float32 (n_fft // 2 + 1, n_mels)."""
+        return _tables(self, torch.device("cpu"))[1]
+
+    @property
     def window_samples(self) -> int:
         """Samples that a column sees."""
         return self.win_length or self.n_fft

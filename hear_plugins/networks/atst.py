@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..api.framing import map_chunks, pad_to
 from ..frontends.log_mel import LogMel
-from ..weights.loading import load_strict, load_tensors
+from ..weights.loading import axis_size, load_strict, load_tensors
 from .vit import ViT
 
 FRONTEND = LogMel(16000, 1024, 160, 64, 60, 7800, floor=1e-10, decibels=True)
@@ -79,8 +79,10 @@ def load_encoder(path: Path, prefixes: tuple[str, ...], norm: str, class_token: 
         name = name.replace("patch_embed.proj.", "patch_embed.patch_embed.")
         return prefix + (f"{norm}{name[4:]}" if name.startswith("norm.") else name)
 
-    positions = tensors.get(prefix + "pos_embed")
-    width = positions.shape[-1] if positions is not None else WIDTHS["base"]
+    name, largest = prefix + "pos_embed", max(WIDTHS.values())
+    width = axis_size(path, tensors, name, 2, dims=3, default=WIDTHS["base"], largest=largest)
+    if width not in WIDTHS.values():
+        width = WIDTHS["base"]
     network = encoder(width, class_token)
     unused = [name for name in tensors if not name.startswith(prefix)]
     load_strict(network, tensors, path, (*unused, prefix + "mask_embed"), name_in_file)

@@ -15,12 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..weights.messages import quoted
 from .fbank_columns import FRONTEND, FbankTransformer
 from .linear import linear
 from .post_norm import Attention, Encoder
 from .vit import cut
 
 PATCH = 16  # frames, and mels
+LARGEST, MOST_LAYERS = 8192, 64  # sizes beyond which no network is built
 MEAN, STD = 15.41663, 2 * 6.55582
 
 
@@ -51,11 +53,13 @@ class Config:
         """
         for name, value in _REQUIRED.items():
             if cfg.get(name) != value:
-                raise ValueError(f"{name}={cfg.get(name)!r}; expected {value!r}")
+                raise ValueError(f"{name}={quoted(cfg.get(name))}; expected {value!r}")
         given = {f.name: cfg[f.name] for f in fields(cls) if f.name in cfg}
         for name, value in given.items():
-            if not isinstance(value, int) or (value < 1 and not isinstance(value, bool)):
-                raise ValueError(f"{name}={value!r}; expected a whole number >= 1")
+            most = MOST_LAYERS if name == "encoder_layers" else LARGEST
+            if not isinstance(value, bool | int) or not (value is False or 1 <= value <= most):
+                expected = f"expected a whole number from 1 to {most}"
+                raise ValueError(f"{name}={quoted(value)}; {expected}")
         config = cls(**given)
         for name in ("encoder_attention_heads", "conv_pos_groups"):
             parts, width = getattr(config, name), config.encoder_embed_dim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import zipfile
@@ -13,12 +14,16 @@ import platformdirs
 from filelock import FileLock
 
 from .catalogue import Checkpoint
-from .digests import digests
+from .digests import digests, md5
 from .download import BLOCK, fetch
 from .errors import WeightsError
-from .messages import say
+from .file_type import not_weights
+from .first_seen import hold, record_of
+from .messages import quoted, say
 
 CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
+_LARGEST = 8 << 30  # bytes that a member of a downloaded archive may inflate to
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError)
 
 
 def cache_dir() -> Path:
@@ -38,28 +43,37 @@ def resolve(model_file_path: str | os.PathLike[str], default: Checkpoint) -> Pat
     Raises
     ------
     WeightsError
-        The path is not a readable file; the cached file is damaged; the download failed.
+        The path is not a readable file; the cached file is damaged, or not the one that was first
+        seen; the download failed.
     """
     if str(model_file_path):
         return existing(model_file_path)
     path = cache_dir() / default.file
-    if not path.is_file():
-        download_checkpoint(default, path)
-    elif fault := _mismatch(path, default):
-        raise WeightsError(f"{path} is damaged: {fault}; delete it and run again to download it")
+    try:
+        if not path.is_file():
+            _download(default, path)
+        elif fault := _fault(path, default, path):
+            raise WeightsError(
+                f"{path} is damaged: {fault}; delete it and run again to download it"
+            )
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from None
     return path
 
 
 def existing(model_file_path: str | os.PathLike[str]) -> Path:
     """The path of a weights file that is there; WeightsError otherwise."""
     path = Path(model_file_path).expanduser()
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "missing"
-        raise WeightsError(f"weights file {path} is {kind}; expected a checkpoint file")
-    return path
+    try:
+        if path.is_file():
+            return path
+        kind = "a folder" if path.is_dir() else "no file" if path.exists() else "missing"
+    except (OSError, ValueError) as error:  # a name that the system does not take
+        raise WeightsError(f"weights file {path} cannot be read ({error})") from None
+    raise WeightsError(f"weights file {path} is {kind}; expected a checkpoint file")
 
 
-def download_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+def _download(checkpoint: Checkpoint, path: Path) -> None:
     """Download `checkpoint` to `path`: resumed, verified, then moved into place atomically.
 
     An interrupted download is kept beside `path` as `*.part` and continued by the next call; two
@@ -84,9 +98,9 @@ def download_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             say(f"downloading {checkpoint.url} to {path} (licence: {checkpoint.licence})")
             for last in (False, True):
                 resumed = part.exists()
-                fetch(checkpoint.url, part)
+                fetch(checkpoint.url, part, etag=part.with_name(part.name + ".etag"))
                 fault = _unpack(part, checkpoint.member) if checkpoint.member else None
-                fault = fault or _mismatch(part, checkpoint)
+                fault = fault or _fault(part, checkpoint, path)
                 if fault is None:
                     os.replace(part, path)
                     return
@@ -106,17 +120,30 @@ def _unpack(archive: Path, member: str) -> str | None:
     """Put `member` of the zip file in the place of the archive; what is wrong with it, or None."""
     unpacked = archive.with_name(archive.name + ".unpacked")
     try:
-        with (
-            zipfile.ZipFile(archive) as content,
-            content.open(member) as source,
-            open(unpacked, "wb") as target,
-        ):
-            shutil.copyfileobj(source, target, BLOCK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        with zipfile.ZipFile(archive) as content:
+            size = content.getinfo(member).file_size
+            if size > _LARGEST:
+                raise zipfile.BadZipFile(f"it inflates to {size} bytes")
+            with content.open(member) as source, open(unpacked, "wb") as target:
+                shutil.copyfileobj(source, target, BLOCK)
+    except (*_BAD_ZIP, EOFError, KeyError) as error:
         unpacked.unlink(missing_ok=True)
-        return f"no zip archive with {member}: {error}"
+        return f"no zip archive with {member}: {quoted(str(error))}"
     os.replace(unpacked, archive)
     return None
+
+
+def _fault(file: Path, checkpoint: Checkpoint, path: Path) -> str | None:
+    """Why `file` cannot be the cached `path` of `checkpoint`, or None."""
+    if (fault := not_weights(file, checkpoint.file)) or (fault := _mismatch(file, checkpoint)):
+        return fault
+    sha256, _ = digests(file)
+    if sha256 == checkpoint.sha256 or checkpoint.git_blob is not None:
+        return None
+    first = not record_of(path).exists()
+    if first and checkpoint.md5 is not None and (got := md5(file)) != checkpoint.md5:
+        return f"md5 {got}, expected {checkpoint.md5}"
+    return hold(path, sha256)
 
 
 def _mismatch(path: Path, checkpoint: Checkpoint) -> str | None:

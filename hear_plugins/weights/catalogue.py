@@ -1,7 +1,8 @@
 """Published checkpoints as data: what each file is, where it comes from, how to know it.
 
-`size`, `sha256` and `git_blob` (what `git hash-object FILE` prints) are None where they are not
-public; whatever is known is verified after a download and whenever the cached file is used.
+`size`, `sha256`, `git_blob` (what `git hash-object FILE` prints) and `md5` are None where they are
+not public; whatever is known is verified after a download and whenever the cached file is used (the
+md5 when it is first seen). Of other files the sha256 at first sight is held, as of `first_seen`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Checkpoint:
     licence : of the weights; source : repository and commit; note : what a user should know
     by_hand : `url` is a page where a person gets the file; it is never downloaded
     member : `url` is a zip archive, of which this member is the file
+    md5 : digest in lower-case hexadecimals, where that is what is published
     """
 
     module: str
@@ -36,6 +38,7 @@ class Checkpoint:
     note: str = ""
     by_hand: bool = False
     member: str = ""
+    md5: str | None = None
 
 
 _NTT = "NTT Software License Agreement for Evaluation (internal evaluation only, no redistribution)"
@@ -238,11 +241,12 @@ PASST: tuple[Checkpoint, ...] = (
 
 
 def _cnn14(
-    variant: str, file: str, size: int, sha256: str | None = None, note: str = ""
+    variant: str, file: str, size: int, sha256: str | None = None, md5: str | None = None
 ) -> Checkpoint:
     url = f"https://zenodo.org/records/3987831/files/{file.replace('=', '%3D')}"
     source = "qiuqiangkong/audioset_tagging_cnn@d2f4b8c18eab44737fcc0de1248ae21eb43f6aa4"
-    return Checkpoint("cnn14", variant, file, url, size, sha256, None, "CC-BY-4.0", source, note)
+    licence = "CC-BY-4.0"
+    return Checkpoint("cnn14", variant, file, url, size, sha256, None, licence, source, md5=md5)
 
 
 CNN14: tuple[Checkpoint, ...] = (
@@ -250,7 +254,7 @@ CNN14: tuple[Checkpoint, ...] = (
         "32k",
         "Cnn14_mAP=0.431.pth",
         327_428_481,
-        note="md5 541141fa2ee191a88f24a3219fff024e; no sha256 is published",
+        md5="541141fa2ee191a88f24a3219fff024e",
     ),
     _cnn14(
         "16k",

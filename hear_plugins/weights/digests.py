@@ -23,3 +23,12 @@ def _digests(path: Path, size: int, mtime_ns: int) -> tuple[str, str]:
             sha256.update(block)
             git_blob.update(block)
     return sha256.hexdigest(), git_blob.hexdigest()
+
+
+def md5(path: Path) -> str:
+    """The md5 of a file, which some archives publish instead of a sha256."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -20,7 +20,9 @@ _AGENT = {"User-Agent": "hear-plugins"}
 OnBytes = Callable[[int], None]
 
 
-def fetch(url: str, part: Path, on_bytes: OnBytes = lambda _: None) -> None:
+def fetch(
+    url: str, part: Path, on_bytes: OnBytes = lambda _: None, etag: Path | None = None
+) -> None:
     """Bring `part` to the full length that the server states, continuing what is there.
 
     Parameters
@@ -28,6 +30,8 @@ def fetch(url: str, part: Path, on_bytes: OnBytes = lambda _: None) -> None:
     url : what `urllib` opens. A server without ranges sends all of it again.
     part : the file, or the beginning of it that an earlier call left.
     on_bytes : called after every block with the length of `part`; what it raises ends the fetch.
+    etag : where to keep the server's name of this version of the file, so that a later call does
+        not continue one version with another; deleted once `part` is complete.
 
     Raises
     ------
@@ -39,7 +43,10 @@ def fetch(url: str, part: Path, on_bytes: OnBytes = lambda _: None) -> None:
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _fetch_once(url, part, before, on_bytes)
+            _fetch_once(url, part, before, on_bytes, etag)
+            if etag is not None:
+                etag.unlink(missing_ok=True)
+            return
         except (OSError, HTTPException) as error:
             if _is_final(error):
                 raise
@@ -85,10 +92,12 @@ def _is_final(error: Exception) -> bool:
     return error.code < 500 and error.code != TOO_MANY_REQUESTS
 
 
-def _fetch_once(url: str, part: Path, have: int, on_bytes: OnBytes) -> None:
+def _fetch_once(url: str, part: Path, have: int, on_bytes: OnBytes, etag: Path | None) -> None:
     request = urllib.request.Request(url, headers=_AGENT)
     if have:
         request.add_header("Range", f"bytes={have}-")
+        if etag is not None and etag.is_file():
+            request.add_header("If-Range", etag.read_text())
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -104,6 +113,11 @@ def _fetch_once(url: str, part: Path, have: int, on_bytes: OnBytes) -> None:
         appending = response.status == 206 and stated.startswith(f"bytes {have}-")
         length = response.headers.get("Content-Length")
         got, start = 0, have if appending else 0
+        if etag is not None and not appending:
+            version = response.headers.get("ETag", "")
+            etag.unlink(missing_ok=True)
+            if version and not version.startswith("W/"):  # weak ones do not promise the same bytes
+                etag.write_text(version)
         with open(part, "ab" if appending else "wb") as file:
             while block := response.read(BLOCK):
                 file.write(block)

@@ -3,17 +3,23 @@
 from .cache import CACHE_VARIABLE, cache_dir, existing, resolve
 from .checkpoint_file import load_configured, load_content, load_tensors
 from .errors import WeightsError
+from .fixed_tables import check_tables, dft_tables, torchlibrosa_tables
+from .messages import quoted
 from .network import Network, load_network
 from .provenance import file_provenance
 from .random_weights import RANDOM_VARIABLE, fill_random, random_seed
-from .strict import load_strict, wrong_model
+from .strict import axis_size, check_fit, load_strict, wrong_model
 
 __all__ = [
     "CACHE_VARIABLE",
     "RANDOM_VARIABLE",
     "Network",
     "WeightsError",
+    "axis_size",
     "cache_dir",
+    "check_fit",
+    "check_tables",
+    "dft_tables",
     "existing",
     "file_provenance",
     "fill_random",
@@ -22,7 +28,9 @@ __all__ = [
     "load_network",
     "load_strict",
     "load_tensors",
+    "quoted",
     "random_seed",
     "resolve",
+    "torchlibrosa_tables",
     "wrong_model",
 ]

@@ -5,8 +5,6 @@ Those would take a file's bytes for addresses if the file claims that they are a
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .archive_inspection import check_npz, member_names
 from .checkpoint_file import load_content
 from .errors import WeightsError
-
-_FAULTS = (
-    *(ValueError, TypeError, AttributeError, LookupError),  # of values that are no array's
-    *(zipfile.BadZipFile, zlib.error, OSError, EOFError),
-)
+from .file_type import ZIP, file_type
+from .messages import quoted
 
 
 class Stored:
@@ -48,24 +44,44 @@ def load_arrays(path: Path) -> dict[str, Tensor]:
         Damaged, or not such a file.
     """
     try:
-        if _is_npz(path):
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        content = load_content(path, training_state=True, stand_in=Stored)
-        if not isinstance(content, Mapping):
-            raise ValueError("it holds no names")
-        return {str(name): _tensor(value) for name, value in content.items()}
-    except _FAULTS as error:
+        return _load_npz(path) if _is_npz(path) else _load_saved(path)
+    except WeightsError:
+        raise
+    except Exception as error:  # NumPy and zipfile report damaged files by many exception types
         raise WeightsError(
-            f"{path} is damaged or not a file of named arrays of floats ({error})"
+            f"{path} is damaged or not a file of named arrays of floats ({quoted(str(error))})"
         ) from None
 
 
+def _load_npz(path: Path) -> dict[str, Tensor]:
+    check_npz(path)
+    tensors = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in arrays.files:
+            try:
+                tensors[name] = torch.from_numpy(arrays[name])
+            except Exception as error:
+                reason = quoted(str(error))
+                raise WeightsError(f"{path}: array {quoted(name)} is damaged ({reason})") from None
+    return tensors
+
+
+def _load_saved(path: Path) -> dict[str, Tensor]:
+    content = load_content(path, training_state=True, stand_in=Stored)
+    if not isinstance(content, Mapping):
+        raise ValueError("it holds no names")
+    tensors = {}
+    for name, value in content.items():
+        try:
+            tensors[str(name)] = _tensor(value)
+        except Exception as error:
+            reason = quoted(str(error))
+            raise WeightsError(f"{path}: array {quoted(name)} is damaged ({reason})") from None
+    return tensors
+
+
 def _is_npz(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return all(name.endswith(".npy") for name in archive.namelist())
+    return file_type(path) == ZIP and all(name.endswith(".npy") for name in member_names(path))
 
 
 def _tensor(value: object) -> Tensor:

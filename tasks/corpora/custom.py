@@ -57,7 +57,13 @@ EVALUATION = {
     "multilabel": ["mAP", "d_prime", "aucroc", "top1_acc"],
     "event": ["event_onset_200ms_fms", "segment_1s_er"],
 }
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".m4a", ".aac"),
+    *(".wma", ".webm", ".mp4", ".caf", ".w64"),
+)
 TOLERANCE_MS = 1.0
+# Times that were seconds are within a thousandth of the clip when they are taken for ms.
+SECONDS_AS_MS = 1 / 1000
 MS_PER_UNIT = {"ms": 1.0, "s": 1000.0}
 SPLIT_NAMES = {
     **{name: name for name in TRAINVALTEST},
@@ -85,6 +91,7 @@ def make(
     allow_missing_labels: bool = False,
     stratify: bool = False,
     seed: int = 0,
+    labels: str = "",
     **layout: Any,
 ) -> Corpus:
     """A corpus of one's own; `layout` is the keywords of `read`.
@@ -122,6 +129,13 @@ def make(
         HEAR's, which are drawn by names alone.
     seed
         Of stratified splits.
+    labels
+        Label file, by its path from the current folder or from `source`; as for `read`.
+
+    Raises
+    ------
+    TaskError
+        Anything wrong with an option, a label file, or a file that it names.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
         raise TaskError(f"name is {name!r}; expected letters, digits and _")
@@ -133,6 +147,8 @@ def make(
         "embedding_type": embedding_type,
         "prediction_type": prediction_type,
     }
+    if labels:
+        layout["labels"] = _from_here(source, labels)
     clips = read(source, {**config, "sample_duration": sample_duration}, "full", **layout)
     given = {clip.split for clip in clips}
     if splits == "given" and given == {""}:
@@ -212,12 +228,13 @@ def read(
     mode: str,
     *,
     labels: str = "labels.csv",
+    pattern: str = "",
     audio: str = "{file}",
     file: str = "file",
     label: str = "label",
     start: str = "start",
     end: str = "end",
-    time_unit: str = "ms",
+    time_unit: str = "",
     split: str = "",
     group: str = "",
     label_separator: str = "",
@@ -234,13 +251,19 @@ def read(
     labels
         Label file, relative to `source`. ``{split}`` in it stands for the name of a split: one
         file for each, such as ``{split}.json`` or ``{split}/examples.json``.
+    pattern
+        Instead of label files: paths from `source` of all its audio files, such as ``{label}/*``
+        (a folder for each label) or ``{split}/{group}-*-{label}.wav``. ``{label}``, ``{split}`` and
+        ``{group}`` take what stands there, ``*`` stands for anything in a name, ``**/`` for
+        folders.
     audio
         Audio file of a row, relative to `source`: ``{file}`` stands for its column `file`,
         ``{split}`` for the split as ``labels`` names it.
     file, label, start, end, split, group
         Names of the columns. `split` and `group` are optional; files of one group stay together.
     time_unit
-        Of start and end: ``ms`` or ``s``.
+        Of start and end: ``ms``, the default, or ``s``. Where it is not given, times so near the
+        begin of every file that they can only be seconds are refused.
     label_separator
         Splits a cell into several labels.
     label_range
@@ -251,12 +274,18 @@ def read(
     TaskError
         Naming the label file and the row at fault.
     """
-    scale = MS_PER_UNIT[_one_of("time_unit", time_unit, MS_PER_UNIT)]
+    scale = MS_PER_UNIT[_one_of("time_unit", time_unit or "ms", MS_PER_UNIT)]
     is_event = config["embedding_type"] == "event"
+    rows = _rows(source, labels, file, label)
+    if pattern:
+        if is_event:
+            raise TaskError("pattern gives no times; events need a label file (--labels)")
+        rows = _rows_of_names(source, pattern)
+        file, label, split, group = "file", "label", "split", "group"
     files: dict[str, _File] = {}
-    for row in _rows(source, labels, file, label):
+    for row in rows:
         name = str(row[file])
-        path = source / audio.format(file=name, split=row.split)
+        path = source / _filled(audio, file=name, split=row.split)
         stem = name.removesuffix(path.suffix) if audio.endswith("{file}") else name
         its_split = str(row[split]) if split else row.split
         new = _File(path, its_split, str(row[group]) if group else "", row.where)
@@ -291,6 +320,8 @@ def read(
         raise TaskError(
             f"{source / labels}: no rows; expected a label a row, under a header in CSV"
         )
+    if is_event and not time_unit:
+        _check_unit(files.values())
     split_of = _split_names({its.split for its in files.values()})
     to_label = _label_type({entry[0] for its in files.values() for entry in its.labels})
     return tuple(
@@ -307,6 +338,38 @@ def read(
         )
         for stem, its in files.items()
     )
+
+
+def _filled(audio: str, **values: str) -> str:
+    try:
+        return audio.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError):
+        raise TaskError(
+            f"audio is {audio!r}; expected a path with {{file}} and perhaps {{split}}"
+        ) from None
+
+
+def _from_here(source: Path, labels: str) -> str:
+    """The label files named, from the current folder or from `source`, as an absolute path."""
+    found = {
+        folder: (folder / labels).resolve()
+        for folder in (Path.cwd(), source.resolve())
+        if _matching(folder / labels)
+    }
+    if len(set(found.values())) > 1:
+        raise TaskError(
+            f"labels is {labels!r}, which is both in {Path.cwd()} and in {source}; give its whole"
+            " path"
+        )
+    return str(next(iter(found.values()), labels))
+
+
+def _matching(labels: Path) -> list[Path]:
+    """The label files of a path in which ``{split}`` stands for any name."""
+    if "{split}" not in str(labels):
+        return [labels] if labels.exists() else []
+    anchor = Path(labels.anchor)
+    return sorted(anchor.glob(str(labels.relative_to(anchor)).replace("{split}", "*")))
 
 
 @dataclass
@@ -330,18 +393,57 @@ class _File:
 
 def _rows(source: Path, labels: str, file: str, label: str) -> Iterator[Row]:
     """Rows of all label files."""
+    path = (source / labels).absolute()
     if "{split}" not in labels:
-        yield from _rows_of(source / labels, "", file, label)
+        yield from _rows_of(path, "", file, label)
         return
-    before, after = labels.split("{split}", 1)
+    before, after = path.as_posix().split("{split}", 1)
     found = re.compile(re.escape(before) + r"([^/]+)" + re.escape(after))
-    paths = sorted(source.glob(labels.replace("{split}", "*")))
-    if not paths:
+    matches = [(path, found.fullmatch(path.as_posix())) for path in _matching(path)]
+    if not any(match for _, match in matches):
         raise TaskError(f"{source}: no label files {labels}")
-    for path in paths:
-        match = found.fullmatch(path.relative_to(source).as_posix())
+    for path, match in matches:
         if match:
             yield from _rows_of(path, match.group(1), file, label)
+
+
+def _rows_of_names(source: Path, pattern: str) -> Iterator[Row]:
+    """A row for each audio file under a folder, by what its path says."""
+    found = _path_pattern(pattern)
+    paths = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+    )
+    if not paths:
+        raise TaskError(f"{source}: no audio files; known are {', '.join(AUDIO_SUFFIXES)}")
+    for path in paths:
+        name = path.relative_to(source).as_posix()
+        match = found.fullmatch(name)
+        if match is None:
+            raise TaskError(
+                f"{path}: its name does not fit the pattern {pattern!r}; move it away, or give"
+                " another pattern"
+            )
+        parts = {"split": "", "group": "", **match.groupdict()}
+        yield Row(str(path), parts["split"], {"file": name, **parts})
+
+
+def _path_pattern(pattern: str) -> re.Pattern[str]:
+    meanings = {
+        **{f"{{{name}}}": f"(?P<{name}>[^/]+?)" for name in ("label", "split", "group")},
+        "**/": "(?:[^/]+/)*",
+        "*": "[^/]*",
+    }
+    parts = re.split(r"(\{\w*\}|\*\*/|\*)", pattern)
+    fields = [part for part in parts if part.startswith("{") and part.endswith("}")]
+    unknown = [part for part in fields if part not in meanings]
+    if "{label}" not in fields or unknown or len(set(fields)) < len(fields):
+        raise TaskError(
+            f"pattern is {pattern!r}; expected {{label}} once, {{split}} and {{group}} at most"
+            " once, such as '{label}/*'"
+        )
+    return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts))
 
 
 def _rows_of(path: Path, split: str, file: str, label: str) -> Iterator[Row]:
@@ -438,6 +540,18 @@ def _check_within(row: Row, times: tuple[float, float], its: _File, seconds: flo
         raise TaskError(
             f"{row.where}: from {times[0]:g} to {times[1]:g} ms, but {its.path} has {length:g} ms;"
             " are times in another unit (--time-unit)?"
+        )
+
+
+def _check_unit(files: Collection[_File]) -> None:
+    """Refuse ms that can only be seconds: none is later than a thousandth of its file."""
+    ends = [(max(entry[2] for entry in its.labels), its) for its in files if its.labels]
+    if ends and all(end <= SECONDS_AS_MS * its.milliseconds for end, its in ends):
+        last, its = max(ends, key=lambda each: each[0])
+        raise TaskError(
+            f"{its.where}: events of all files end within their first {last:g} ms, though files"
+            f" last up to {max(each.milliseconds for _, each in ends) / 1000:g} s: are times in"
+            " seconds? Give --time-unit s, or --time-unit ms if they are right"
         )
 
 

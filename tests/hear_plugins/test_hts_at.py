@@ -34,7 +34,7 @@ def model(
     path = tmp_path_factory.mktemp("hts_at") / "saved.ckpt"
     extra = {
         "sed_model.head.bias": torch.zeros(527),
-        "sed_model.logmel_extractor.melW": torch.zeros(513, 64),
+        "sed_model.logmel_extractor.melW": hts_at.FRONTEND.filters,
         "sed_model.layers.0.blocks.1.attn_mask": torch.zeros(64, 64, 64),
     }
     content = {"epoch": 1, "state_dict": tensors | extra, "callbacks": {}}

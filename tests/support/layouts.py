@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from parity_fixtures import filled
 from torch import Tensor
+
+from hear_plugins.cnn14 import FRONTENDS
+from hear_plugins.weights.fixed_tables import dft_tables
 
 Layout = dict[str, tuple[int, ...]]
 
 
 def fixture(layout: Layout) -> dict[str, Tensor]:
     """The numbers with which the reference implementations made the golden arrays."""
-    return filled(
+    tensors = filled(
         (name, shape, "int64" if name.endswith("num_batches_tracked") else "float32")
         for name, shape in layout.items()
     )
+    return tensors | front_end_tables(layout)
 
 
-def empty(layout: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Zeros that take no space, in memory or in a file."""
-    return {name: torch.zeros(()).expand(shape) for name, shape in layout.items()}
+def front_end_tables(layout: Layout) -> dict[str, Tensor]:
+    """The tables of torchlibrosa among the tensors of a layout."""
+    found = {}
+    for name, shape in layout.items():
+        if name.endswith("logmel_extractor.melW"):
+            found[name] = FRONTENDS[{257: 16000, 513: 32000}[shape[0]]].filters
+        elif "spectrogram_extractor.stft.conv_" in name:
+            which = 0 if "conv_real" in name else 1
+            found[name] = dft_tables(shape[2])[which].float().reshape(shape)
+    return found
+
+
+def empty(layout: Layout) -> dict[str, Tensor]:
+    """Zeros that take no space, in memory or in a file, and the tables of the front end."""
+    zeros = {name: torch.zeros(()).expand(shape) for name, shape in layout.items()}
+    return zeros | front_end_tables(layout)
 
 
 def _atst(prefix: str, norm: str, width: int) -> Layout:

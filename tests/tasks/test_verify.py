@@ -51,7 +51,7 @@ def test_several_processes_find_the_same(task: Path) -> None:
 
 def test_a_rate_made_in_part_while_embedding_is_no_fault(task: Path) -> None:
     audio_at_rate(read_task(task), "train", "a.wav", 16000)
-    (task / "16000" / "train" / ".b.wav.1-1.part").write_bytes(b"killed")
+    (task / "16000-soxr-int16" / "train" / ".b.wav.1-1.part").write_bytes(b"killed")
     found = verify_task(task, 1)
     assert (found.faults, found.rates) == ((), (8000,))
 

@@ -1,4 +1,4 @@
-"""How trained heads are judged on one task: while they train, and on the test split.
+"""How trained heads are scored on one task: while they train, and on the test split.
 
 Source: hear-eval-kit 2021.1.3, `heareval/predictions/task_predictions.py`: ScenePredictionModel,
 EventPredictionModel and `_score_epoch_end` of both, task_predictions_test.
@@ -17,21 +17,21 @@ import torch
 
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, frames_of
 from benchmark.errors import UserError
-from benchmark.metrics.event_scores import EventTable
+from benchmark.metrics.event_metrics import EventTable
 from benchmark.metrics.events import Frames, Postprocessing, postprocessings, predicted_events
-from benchmark.metrics.hear_scores import scores_named
 from benchmark.probes.mlp import Head, loss_function
 from benchmark.probes.training import Validate, as_logged, predict
-from benchmark.protocols.hear.options import Fold
+from benchmark.protocols.hear.folds import Fold
+from benchmark.protocols.task_metrics import metrics_of
 
 
-class Judge:
+class Evaluator:
     """Scores of heads on one task.
 
     Parameters
     ----------
     task
-        The task; its metadata says which scores count and what training stops by.
+        The task; its metadata says which metrics count and what training stops by.
 
     Attributes
     ----------
@@ -46,14 +46,9 @@ class Judge:
 
     def __init__(self, task: EmbeddedTask) -> None:
         self.task = task
-        self.scores = scores_named(task.metadata["evaluation"], task.kind)
+        self.metrics = metrics_of(task)
         self.by_score = bool(task.metadata.get("use_scoring_for_early_stopping", True))
-        self.maximize = self.by_score and self.scores[0].maximize
-        if task.partial and (lacking := [s.name for s in self.scores if not s.of_known]):
-            raise UserError(
-                f"{task.path}: its labels are known in part, of which there is no {lacking[0]};"
-                " expected mAP, aucroc or d_prime in `evaluation` of task_metadata.json"
-            )
+        self.maximize = self.by_score and self.metrics[0].higher_is_better
         self.postprocessings = postprocessings(task.metadata) if task.kind == "event" else [()]
         if not self.by_score and len(self.postprocessings) != 1:
             raise UserError(
@@ -64,26 +59,25 @@ class Judge:
         self._true_events = cache(lambda split: self._events_of(split, self._frames(split)))
 
     def validation(self, rows: TaskRows, fold: Fold, batch_size: int) -> Validate:
-        """What judges an epoch of a fold; beside the score it finds the best post-processing."""
+        """What scores an epoch of a fold; beside the score it finds the best post-processing."""
         valid = rows.of(fold.valid)
-        known = valid.known
-        primary = self.scores[0]
+        mask = valid.label_mask
+        primary = self.metrics[0]
 
         def by_loss(head: Head) -> tuple[float, Postprocessing]:
             logits, _ = predict(head, valid, batch_size)
-            return float(head.loss(logits, valid.wanted)), self.postprocessings[0]
+            return float(head.loss(logits, valid.targets)), self.postprocessings[0]
 
         def by_score(head: Head) -> tuple[float, Postprocessing]:
             _, prediction = predict(head, valid, batch_size)
-            compared = prediction.cpu().numpy(), valid.target.cpu().numpy()
-            score = primary.primary(*compared, None if known is None else known.cpu().numpy())
-            return as_logged(score), ()
+            compared = [prediction, valid.multi_hot, *([] if mask is None else [mask])]
+            return as_logged(primary.value(*(one.cpu().numpy() for one in compared))), ()
 
         def by_events(head: Head) -> tuple[float, Postprocessing]:
             prediction = predict(head, valid, batch_size)[1].cpu().numpy()
             frames, truth = self._frames(fold.valid), self._true_events(fold.valid)
             scored = [
-                (primary.primary(predicted_events(prediction, frames, choice), truth), choice)
+                (primary.value(predicted_events(prediction, frames, choice), truth), choice)
                 for choice in self.postprocessings
             ]
             # The kit takes the largest score even where less is better, NaN counting as 0, and of
@@ -106,18 +100,18 @@ class Judge:
         -------
         dict
             `prediction` and `logit` (rows, labels) float32, `target` uint8, and what
-            `EmbeddedTask.row_names` says of the rows; where labels are known in part, also `known`
-            (rows, labels) bool.
+            `EmbeddedTask.row_names` says of the rows; where labels are known in part, also
+            `label_mask` (rows, labels) bool.
         """
         test = rows.of(fold.test)
         logits, prediction = predict(head, test, batch_size)
         arrays: dict[str, npt.NDArray[Any]] = {
             "prediction": prediction.cpu().numpy(),
             "logit": logits.cpu().numpy(),
-            "target": test.target.cpu().numpy().astype(np.uint8),
+            "target": test.multi_hot.cpu().numpy().astype(np.uint8),
         }
-        if test.known is not None:
-            arrays["known"] = test.known.cpu().numpy()
+        if test.label_mask is not None:
+            arrays["label_mask"] = test.label_mask.cpu().numpy()
         return arrays | self.task.row_names(fold.test)
 
     def test_scores(
@@ -129,14 +123,14 @@ class Judge:
         """Scores of `test_predictions` as the kit logs them, and in event tasks the events."""
         target = predictions["target"].astype(np.float32)
         logits = torch.from_numpy(predictions["logit"])
-        wanted = torch.from_numpy(target.argmax(axis=1) if self.task.multiclass else target)
+        targets = torch.from_numpy(target.argmax(axis=1) if self.task.multiclass else target)
         compared: tuple[Any, ...] = predictions["prediction"], target
-        partial = "known" in predictions
-        if partial:
-            known = predictions["known"]
-            wanted = wanted.masked_fill(~torch.from_numpy(known), torch.nan)
-            compared = *compared, known
-        values = {"loss": float(loss_function(self.task.multiclass, partial)(logits, wanted))}
+        masked = "label_mask" in predictions
+        if masked:
+            label_mask = predictions["label_mask"]
+            targets = targets.masked_fill(~torch.from_numpy(label_mask), torch.nan)
+            compared = *compared, label_mask
+        values = {"loss": float(loss_function(self.task.multiclass, masked)(logits, targets))}
         events = None
         if self.task.kind == "event":
             frames = frames_of(predictions)
@@ -144,11 +138,11 @@ class Judge:
             compared = predicted, self._events_of(fold.test, frames)
             events = predicted.to_dicts(frames.files, self.task.labels)
         named = {
-            score.name + suffix: value
-            for score in self.scores
-            for suffix, value in score.compute(*compared).items()
+            name: value
+            for metric in self.metrics
+            for name, value in metric.values(*compared).items()
         }
-        values["score"] = named[self.scores[0].name]
+        values["score"] = named[self.metrics[0].name]
         logged = {f"test_{name}": as_logged(value) for name, value in (values | named).items()}
         return logged, events
 

@@ -14,8 +14,6 @@ from typing import Any
 from benchmark.errors import UserError
 from benchmark.protocols.hear.options import SEED
 
-Conf = dict[str, Any]
-
 # What the kit holds as objects stands here as the text that it writes for them into its scores,
 # without the address in memory that it adds to functions.
 _DEFAULT: dict[str, list[Any]] = {
@@ -50,7 +48,7 @@ _OF_TASK: dict[str, dict[str, list[Any]]] = {
 _WHOLE = ("hidden_dim", "patience", "max_epochs", "check_val_every_n_epoch", "batch_size")
 
 
-def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[Conf]:
+def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The first `count` points (or all, if fewer) of a task's grid in the kit's random order.
 
     Parameters
@@ -58,7 +56,7 @@ def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[Conf
     grid
         "default", "fast" or "faster".
     count
-        How many points are wanted.
+        How many points are tried.
     metadata
         The task's `task_metadata.json`; it may replace values of the grid.
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from benchmark.embeddings.store import disk_errors
 from benchmark.errors import UserError
-from benchmark.protocols.hear.options import SCORES_FILE, HearOptions, folds
+from benchmark.protocols.hear.folds import folds
+from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
 
 LOG_FILE = "kit.log"

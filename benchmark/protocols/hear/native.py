@@ -5,37 +5,37 @@ On the CPU, for the same embeddings, options and threads, every number of
 pytorch-lightning 1.9.5 and torchinfo 1.8.0 on the same torch, scikit-learn and processor type).
 Places in the kit are named where its habits decide a number.
 
-One random stream runs through a whole evaluation: how long one training lasts decides how the next
-one begins. So trainings cannot be swapped or run side by side; but each that is finished is kept
-with the state of the stream after it, and an evaluation that was killed goes on from there.
+One sequence of random numbers runs through a whole evaluation: how long one training lasts decides
+how the next one begins. So trainings cannot be swapped or run side by side; but each that is
+finished is kept with the state of the generator after it, and an evaluation that was killed goes on
+from there.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_task
 from benchmark.embeddings.store import disk_errors
-from benchmark.probes.batched_training import train_together
-from benchmark.probes.mlp import draw_head
-from benchmark.probes.training import train
-from benchmark.protocols.hear.evaluator import Judge
-from benchmark.protocols.hear.grid import Conf, grid_points
-from benchmark.protocols.hear.options import SCORES_FILE, SEED, Fold, HearOptions, folds
-from benchmark.protocols.hear.runs import KeptRuns, Run, set_stream, stream_text, write_file
-
-OnProgress = Callable[[float, str], None]
+from benchmark.probes.batched_training import train_batched
+from benchmark.probes.mlp import Hparams, init_head
+from benchmark.probes.training import cpu_threads, train
+from benchmark.protocols.hear.evaluator import Evaluator
+from benchmark.protocols.hear.folds import Fold, folds
+from benchmark.protocols.hear.grid import grid_points
+from benchmark.protocols.hear.kit_scores import aggregate, fold_results
+from benchmark.protocols.hear.options import SCORES_FILE, SEED, HearTrainingOptions
+from benchmark.protocols.hear.runs import KeptRuns, Run, rng_state_text, set_rng_state, write_file
+from benchmark.protocols.registry import OnProgress
+from benchmark.protocols.result import FoldResult
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,16 @@ class Variant:
         Of weights, dropout and order.
     shuffle
         Shuffle the training rows in every epoch, which the kit means to do and does not.
-    device
-        Where heads are trained. Others than "cpu" give other last digits.
-    parallel_grid
-        Train all points of the grid at once and then all folds, each as it would be trained alone,
-        but with draws of its own: other numbers than the kit's, as another seed would give.
     """
 
     seed: int = SEED
     shuffle: bool = False
-    device: str = "cpu"
-    parallel_grid: bool = False
 
 
 def evaluate_native(
     embeddings: Path,
     work: Path,
-    options: HearOptions,
+    options: HearTrainingOptions,
     on_progress: OnProgress,
     variant: Variant | None = None,
 ) -> dict[str, Any]:
@@ -98,7 +91,7 @@ def evaluate_native(
     """
     variant = variant or Variant()
     work.mkdir(parents=True, exist_ok=True)
-    with disk_errors(work), _threads(options.threads):
+    with disk_errors(work), cpu_threads(options.threads):
         task = read_embedded_task(embeddings)
         settings = {
             "options": options.that_change_scores(),
@@ -112,12 +105,51 @@ def evaluate_native(
     return scores
 
 
+def evaluate_seeds(
+    embeddings: Path,
+    work: Path,
+    options: HearTrainingOptions,
+    on_progress: OnProgress,
+    seeds: Sequence[int],
+    variant: Variant,
+) -> tuple[FoldResult, ...]:
+    """Results of one folder of embeddings for every seed and fold.
+
+    Each seed goes through the whole protocol, search included, in ``work/seed-<seed>``; the points
+    of the grid are the same for all.
+
+    Parameters
+    ----------
+    embeddings, work, options, on_progress
+        See `evaluate_native`.
+    seeds
+        One evaluation each.
+    variant
+        What else is not the kit's way; its own seed is not used.
+
+    Raises
+    ------
+    UserError
+        As `evaluate_native`.
+    """
+    results: list[FoldResult] = []
+    for number, seed in enumerate(seeds):
+
+        def on_part(part: float, what: str, number: int = number, seed: int = seed) -> None:
+            on_progress((number + part) / len(seeds), f"seed {seed}, {what}")
+
+        own = replace(variant, seed=seed)
+        scores = evaluate_native(embeddings, work / f"seed-{seed}", options, on_part, own)
+        results += fold_results(scores, seed)
+    return tuple(results)
+
+
 class _Job(NamedTuple):
-    """A training: the name of its run, its data and the point of the grid."""
+    """A training: the name of its run, its data and its hyperparameters."""
 
     name: str
     fold: Fold
-    conf: Conf
+    hparams: Hparams
 
 
 class _Evaluation:
@@ -125,7 +157,7 @@ class _Evaluation:
         self,
         task: EmbeddedTask,
         kept: KeptRuns,
-        options: HearOptions,
+        options: HearTrainingOptions,
         variant: Variant,
         on_progress: OnProgress,
     ) -> None:
@@ -133,10 +165,11 @@ class _Evaluation:
         self.kept = kept
         self.on_progress = on_progress
         self.in_memory = options.in_memory
-        self.judge = Judge(task)
+        self.evaluator = Evaluator(task)
         self.points = grid_points(options.grid, options.grid_points, task.metadata)
-        self.variant = variant
-        self.device = torch.device(variant.device)
+        self.shuffle = variant.shuffle
+        self.parallel = options.parallel_grid
+        self.device = torch.device(options.device)
         self.generator = torch.Generator().manual_seed(variant.seed)
 
     @cached_property
@@ -147,17 +180,17 @@ class _Evaluation:
     def scores(self) -> dict[str, Any]:
         """Search on the first fold, train on the others with what was found, test on all."""
         first, *others = folds(self.task.metadata)
-        jobs = [_Job(f"grid-{n}", first, conf) for n, conf in enumerate(self.points)]
+        jobs = [_Job(f"grid-{n}", first, hparams) for n, hparams in enumerate(self.points)]
         n_all = len(jobs) + len(others)
         searched = self._runs(jobs, "grid point", 0, n_all)
         # The first of equal ones: the kit sorts, which keeps their order (sort_grid_points).
-        choose = max if self.judge.maximize else min
+        choose = max if self.evaluator.maximize else min
         best = searched[choose(range(len(jobs)), key=lambda n: searched[n].score)]
         for job, run in zip(jobs, searched, strict=True):
             if run is best:
                 self.kept.rename_predictions(job.name, first.name)
             self.kept.forget_predictions(job.name)
-        more = [_Job(fold.name, fold, best.conf) for fold in others]
+        more = [_Job(fold.name, fold, best.hparams) for fold in others]
         runs = [best, *self._runs(more, "fold", len(jobs), n_all)]
         results: dict[str, Any] = {
             fold.name: self._test(fold, run)
@@ -167,16 +200,16 @@ class _Evaluation:
             results["aggregated_scores"] = aggregate(results)
         self.on_progress(1.0, "done")
         return results | {
-            "hparams": dict(best.conf),
+            "hparams": dict(best.hparams),
             "postprocessing": [list(pair) for pair in best.postprocessing],
-            "score_mode": "max" if self.judge.maximize else "min",
+            "score_mode": "max" if self.evaluator.maximize else "min",
             "embedding_path": str(self.task.path),
         }
 
     def _runs(self, jobs: Sequence[_Job], kind: str, done: int, n_all: int) -> list[Run]:
         """Trainings one after the other, or all together; those that are kept as they are."""
         runs: list[Run] = []
-        groups = [jobs] if self.variant.parallel_grid and jobs else [[job] for job in jobs]
+        groups = [jobs] if self.parallel and jobs else [[job] for job in jobs]
         for group in groups:
             kept = [run for job in group if (run := self.kept.read(job.name))]
             if len(kept) < len(group):
@@ -184,25 +217,25 @@ class _Evaluation:
                 part = (done + len(runs)) / n_all
                 kept = self._train(group, what, part, len(group) / n_all)
             runs += kept
-            set_stream(self.generator, runs[-1].stream)
+            set_rng_state(self.generator, runs[-1].rng_state)
         return runs
 
     def _train(self, jobs: Sequence[_Job], what: str, part: float, share: float) -> list[Run]:
         start = time.perf_counter()
-        confs = [job.conf for job in jobs]
-        epochs = max(conf["max_epochs"] for conf in confs)
+        epochs = max(job.hparams["max_epochs"] for job in jobs)
 
         def on_epoch(epoch: int) -> None:
             self.on_progress(part + share * epoch / epochs, f"{what}, epoch {epoch}")
 
         shape = self.task.size, len(self.task.labels), self.task.multiclass
         heads = [
-            draw_head(*shape, conf, self.generator, self.device, self.task.partial)
-            for conf in confs
+            init_head(*shape, job.hparams, self.generator, self.device, self.task.has_label_mask)
+            for job in jobs
         ]
         rows = {job.fold: self.rows.of(*job.fold.train) for job in jobs}
-        judges = [
-            self.judge.validation(self.rows, job.fold, job.conf["batch_size"]) for job in jobs
+        validates = [
+            self.evaluator.validation(self.rows, job.fold, job.hparams["batch_size"])
+            for job in jobs
         ]
         data = [rows[job.fold] for job in jobs]
         if len(jobs) == 1:
@@ -210,41 +243,41 @@ class _Evaluation:
                 train(
                     heads[0],
                     data[0],
-                    confs[0],
-                    judges[0],
-                    self.judge.maximize,
+                    jobs[0].hparams,
+                    validates[0],
+                    self.evaluator.maximize,
                     self.generator,
-                    shuffle=self.variant.shuffle,
+                    shuffle=self.shuffle,
                     on_epoch=on_epoch,
                 )
             ]
         else:
-            bests = train_together(
+            bests = train_batched(
                 heads,
                 data,
-                confs,
-                judges,
-                self.judge.maximize,
+                [job.hparams for job in jobs],
+                validates,
+                self.evaluator.maximize,
                 self.generator,
-                shuffle=self.variant.shuffle,
+                shuffle=self.shuffle,
                 on_epoch=on_epoch,
             )
-        stream = stream_text(self.generator)
+        rng_state = rng_state_text(self.generator)
         runs = []
         for job, head, best in zip(jobs, heads, bests, strict=True):
             head.load_state_dict(best.state)
             head.eval()
-            size = job.conf["batch_size"]
-            predictions = self.judge.test_predictions(head, self.rows, job.fold, size)
+            size = job.hparams["batch_size"]
+            predictions = self.evaluator.test_predictions(head, self.rows, job.fold, size)
             seconds = (time.perf_counter() - start) / len(jobs)
-            runs.append(Run(job.conf, best.score, best.epoch, best.extra, seconds, stream))
+            runs.append(Run(job.hparams, best.score, best.epoch, best.extra, seconds, rng_state))
             self.kept.write(job.name, runs[-1], predictions)
         return runs
 
     def _test(self, fold: Fold, run: Run) -> dict[str, float]:
         """Scores of a fold from its kept predictions; events are written beside them."""
         predictions = self.kept.predictions(fold.name)
-        scores, events = self.judge.test_scores(fold, predictions, run.postprocessing)
+        scores, events = self.evaluator.test_scores(fold, predictions, run.postprocessing)
         if events is not None:
             path = self.kept.folder / f"{fold.name}.events.json"
             write_file(path, json.dumps(events).encode())
@@ -253,37 +286,3 @@ class _Evaluation:
             "epoch": run.epoch,
             "time_in_min": run.seconds / 60,
         }
-
-
-def aggregate(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Mean and standard deviation over folds of every score, as pandas computes them.
-
-    NaN is left out (aggregate_test_results), so a score that is undefined in one fold is the mean
-    of the others.
-    """
-    aggregated = {}
-    for name in next(iter(results.values())):
-        values = np.array([result[name] for result in results.values()], np.float64)
-        known = ~np.isnan(values)
-        count = int(known.sum())
-        with np.errstate(invalid="ignore"):  # the spread of infinities is not a number
-            mean = np.where(known, values, 0.0).sum() / count if count else math.nan
-            squares = np.where(known, (mean - values) ** 2, 0.0).sum()
-        aggregated[f"{name}_mean"] = float(mean)
-        aggregated[f"{name}_std"] = math.sqrt(squares / (count - 1)) if count > 1 else math.nan
-    return aggregated
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute on so many threads.
-
-    The kit also turns deterministic algorithms on: on a CPU no operation here has another one, and
-    the switch alone imports a compiler, which takes longer than a small task.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

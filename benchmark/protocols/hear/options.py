@@ -1,4 +1,4 @@
-"""The HEAR protocol's options and the facts that every engine shares.
+"""Options of the protocols that train as HEAR does.
 
 Source: hear-eval-kit 2021.1.3, `heareval.predictions` (Turian et al., "HEAR: Holistic Evaluation of
 Audio Representations", 2022): a shallow network is trained on frozen embeddings at a few points
@@ -7,31 +7,23 @@ drawn from a grid, the best on the validation data is trained once a fold and te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+
+from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option, threads_option
 
 SEED = 42
-STANDARDIZED = "hear-standardized"
-SHUFFLED = "hear-shuffled"
-PROTOCOLS = ("hear", STANDARDIZED, SHUFFLED)
-SHUFFLED_SEEDS = (0, 1, 2, 3, 4)
+MULTISEED_SEEDS = (0, 1, 2, 3, 4)
 ENGINES = ("native", "kit")
 GRIDS = ("default", "fast", "faster")
 SCORES_FILE = "test.predicted-scores.json"
 
 
 @dataclass(frozen=True)
-class HearOptions:
-    """Options of one evaluation; each of them but `in_memory` may change the scores.
+class HearTrainingOptions(ProtocolOptions):
+    """How HEAR's heads are searched and trained.
 
     Attributes
     ----------
-    protocol
-        "hear" as hear-eval-kit has it; "hear-standardized" the same on embeddings standardised
-        split by split, as the BYOL-S paper evaluated openSMILE (arXiv:2206.12038, section 3.4);
-        "hear-shuffled" with the training rows shuffled in every epoch, which the kit means to do
-        and does not, for several seeds.
     grid
         One of `GRIDS`; the published results use "default".
     grid_points
@@ -40,9 +32,7 @@ class HearOptions:
         CPU threads that train. The count changes the last bits of a sum, so it is fixed
         here and not read off the machine: the same evaluation gives the same numbers anywhere.
     in_memory
-        Hold embeddings in memory, or map them from disk.
-    seeds
-        Of "hear-shuffled": one whole evaluation each. The other protocols have the kit's `SEED`.
+        Hold embeddings in memory, or read them from disk batch by batch.
     parallel_grid
         Train all points of the grid at once, then all folds: made for GPUs. Each is trained as it
         would be alone, but with draws of its own, so the numbers are another seed's.
@@ -50,85 +40,66 @@ class HearOptions:
         Where heads are trained; only "cpu" gives the kit's numbers to the last digit.
     """
 
-    protocol: str = "hear"
-    grid: str = "default"
-    grid_points: int = 8
-    threads: int = 2
-    in_memory: bool = True
-    seeds: tuple[int, ...] = SHUFFLED_SEEDS
-    parallel_grid: bool = False
-    device: str = "cpu"
+    grid: str = option(
+        "default", "hear-eval-kit's grids; published scores use default", choices=GRIDS
+    )
+    grid_points: int = option(8, "points of the grid to try", metavar="N")
+    threads: int = threads_option(2)
+    in_memory: bool = option(True, "hold embeddings in memory", flag="", role="local")
+    parallel_grid: bool = option(
+        False,
+        "train the whole grid at once, for GPUs; other numbers, as another seed gives",
+        only_if_chosen=True,
+    )
+    device: str = option(
+        "cpu",
+        "where heads are trained; only cpu gives hear-eval-kit's numbers to the last digit",
+        flag="--train-device",
+        metavar="DEVICE",
+        role="device",
+        only_if_chosen=True,
+    )
 
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("protocol", self.protocol, PROTOCOLS),
-            ("grid", self.grid, GRIDS),
-        ):
-            if value not in known:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(known)}")
-        for name in ("grid_points", "threads"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds are {self.seeds}: expected different whole numbers from 0")
 
-    def that_change_scores(self) -> dict[str, Any]:
-        """Options as JSON, beside protocol and seeds; deviations from the kit only where chosen."""
-        settings: dict[str, Any] = {
-            "grid": self.grid,
-            "grid_points": self.grid_points,
-            "threads": self.threads,
-        }
-        if self.parallel_grid:
-            settings["parallel_grid"] = True
-        if self.device != "cpu":
-            settings["device"] = self.device
-        return settings
+@dataclass(frozen=True)
+class HearOptions(HearTrainingOptions):
+    """Options of ``hear`` and ``hear-standardized``.
 
-    def seeds_used(self) -> tuple[int, ...]:
-        return self.seeds if self.protocol == SHUFFLED else (SEED,)
+    Attributes
+    ----------
+    engine
+        "kit" for hear-eval-kit itself, "native" for the engine that gives its numbers faster.
+    """
 
-    def only_native(self) -> str:
-        """The option that hear-eval-kit does not have, in words; empty if it has all."""
-        if self.protocol == SHUFFLED:
-            return f"the protocol {SHUFFLED}"
+    engine: str = option(
+        "native",
+        "what trains and scores: native, or kit, hear-eval-kit itself, for the same numbers more"
+        " slowly",
+        choices=ENGINES,
+        role="engine",
+    )
+
+    def not_in_kit(self) -> str:
+        """What is chosen that hear-eval-kit does not have, in words; empty if it has all."""
         if self.parallel_grid:
             return "training the grid in parallel"
         return f"training on {self.device}" if self.device != "cpu" else ""
 
 
-class Fold(NamedTuple):
-    """Splits of one training run; `name` is the run's key in the scores."""
+@dataclass(frozen=True)
+class MultiseedOptions(HearTrainingOptions):
+    """Options of ``hear-multiseed``.
 
-    name: str
-    train: tuple[str, ...]
-    valid: str
-    test: str
-
-
-def folds(metadata: Mapping[str, Any]) -> list[Fold]:
-    """Training runs of a task, the first being the one that the grid is searched on.
-
-    Parameters
+    Attributes
     ----------
-    metadata
-        A task's `task_metadata.json`.
-
-    Raises
-    ------
-    ValueError
-        If `split_mode` is not one of HEAR's three.
+    seeds
+        One whole evaluation each.
     """
-    mode = metadata["split_mode"]
-    if mode == "trainvaltest":
-        return [Fold("test", ("train",), "valid", "test")]
-    if mode not in ("new_split_kfold", "presplit_kfold"):
-        raise ValueError(
-            f"unknown split_mode {mode!r}: expected trainvaltest, new_split_kfold or presplit_kfold"
-        )
-    names: Sequence[str] = sorted(metadata["splits"])
-    return [
-        Fold(test, tuple(name for name in names if name not in (test, valid)), valid, test)
-        for test, valid in zip(names, [*names[1:], names[0]], strict=True)
-    ]
+
+    seeds: tuple[int, ...] = option(
+        MULTISEED_SEEDS,
+        "one whole evaluation each",
+        metavar="A,B",
+        parse=distinct_seeds,
+        role="seeds",
+    )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from benchmark.metrics.events import Postprocessing
-from benchmark.protocols.hear.grid import Conf
+from benchmark.probes.mlp import Hparams
 
 SETTINGS_FILE = "native.json"
 
@@ -27,24 +27,24 @@ class Run:
 
     Attributes
     ----------
-    conf
-        The point of the grid.
+    hparams
+        What was trained.
     score, epoch
         Validation score and epoch (from 0) of the best state.
     postprocessing
         How events are made of its predictions; empty for scene tasks.
     seconds
         Wall time.
-    stream
+    rng_state
         State of the random generator after the training, base64.
     """
 
-    conf: Conf
+    hparams: Hparams
     score: float
     epoch: int
     postprocessing: Postprocessing
     seconds: float
-    stream: str
+    rng_state: str
 
 
 class KeptRuns:
@@ -104,13 +104,13 @@ class KeptRuns:
         return self.folder / f"{name}.predictions.npz"
 
 
-def stream_text(generator: torch.Generator) -> str:
+def rng_state_text(generator: torch.Generator) -> str:
     """State of a generator as text."""
     return base64.b64encode(generator.get_state().numpy().tobytes()).decode()
 
 
-def set_stream(generator: torch.Generator, text: str) -> None:
-    """Put a generator into the state that `stream_text` gave."""
+def set_rng_state(generator: torch.Generator, text: str) -> None:
+    """Put a generator into the state that `rng_state_text` gave."""
     state = np.frombuffer(base64.b64decode(text), np.uint8).copy()
     generator.set_state(torch.from_numpy(state))
 

@@ -13,10 +13,11 @@ import torch
 from tiny_task import make_task
 
 from benchmark.cli.main import main
-from benchmark.cli.model_listing import models_markdown, ready_modules
+from benchmark.cli.model_listing import ready_modules
 from benchmark.execution import run as job
 from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.registry import protocol
 from benchmark.records.record import read_records
 
 TESTS = Path(__file__).parents[2]
@@ -253,11 +254,6 @@ def test_models_and_tasks_are_listed(tasks_dir: Path, capsys: pytest.CaptureFixt
     assert "did you mean esc10" in capsys.readouterr().err
 
 
-def test_the_readme_lists_the_models() -> None:
-    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
-    assert models_markdown() in readme, "`hear-benchmark models --markdown` makes that table"
-
-
 def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -269,6 +265,9 @@ def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     line = ["prepare", "custom", "--from", str(corpus), "--tasks-dir", str(tmp_path / "made")]
     assert main([*line, "--name", "letters", "--nfolds", "3"]) == 0
     assert "letters-v1-full" in capsys.readouterr().out
+    assert main([*line, "--name", "letters", "--force", "--nfolds", "4"]) == 0
+    assert main([*line, "--name"]) == 2
+    assert "--name: expected --OPTION VALUE" in capsys.readouterr().err
     assert main([*line, "--nmae", "letters"]) == 2
     assert "--nmae" in capsys.readouterr().err
 
@@ -282,8 +281,8 @@ def test_evaluate_names_what_there_is(fails: Fail, tasks_dir: Path, tmp_path: Pa
             tmp_path,
             modules=[],
             tasks=["tinny"],
-            engine="native",
-            hear=HearOptions(),
+            protocol=protocol("hear"),
+            options=HearOptions(),
             jobs=1,
             say=print,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from embedded_tasks import make_kfold
 from filelock import FileLock
 
 from benchmark.errors import UserError
-from benchmark.execution import evaluate as module
-from benchmark.execution.evaluate import FINISHED_FILE, check_engine, evaluate
-from benchmark.protocols.hear.options import HearOptions, folds
+from benchmark.execution.evaluate import FINISHED_FILE, evaluate
+from benchmark.protocols.hear.folds import folds
+from benchmark.protocols.hear.options import HearOptions
+from benchmark.protocols.registry import PROTOCOLS_REGISTRY, protocol
+from benchmark.protocols.result import FoldResult
 from benchmark.records.comparability import boards
 from benchmark.records.record import read_record
 
@@ -54,13 +57,14 @@ class Engine:
 
     def __call__(self, embeddings: Path, work: Path, options: Any, on_progress: Any) -> Any:
         self.calls += 1
-        return {"test": {"test_score": self.score, "test_event_onset_200ms_fms": self.score}}
+        return (FoldResult("test", 42, {"event_onset_200ms_fms": self.score}),)
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
-    monkeypatch.setattr(module, "_score", lambda name, *rest: engine(*rest))
+    hear = PROTOCOLS_REGISTRY.get("hear")
+    monkeypatch.setitem(PROTOCOLS_REGISTRY.built_in, "hear", replace(hear, evaluate=engine))
     return engine
 
 
@@ -77,18 +81,19 @@ def ignore(part: float, what: str) -> None:
     pass
 
 
-def run(embeddings: Path, engine: str = "kit", **options: Any) -> Path:
-    return evaluate(embeddings, embeddings.parents[2], engine, HearOptions(**options), ignore)
+def run(embeddings: Path, name: str = "hear", **options: Any) -> Path:
+    chosen = protocol(name)
+    return evaluate(embeddings, embeddings.parents[2], chosen, chosen.options(**options), ignore)
 
 
 def test_a_record_is_written_once(embeddings: Path, engine: Engine) -> None:
-    path = run(embeddings)
+    path = run(embeddings, engine="kit")
     written = path.read_bytes()
     record = read_record(path)
     assert (record.model, record.protocol, record.engine) == (EMBEDDING["model"], "hear", "kit")
     assert record.settings == {"grid": "default", "grid_points": 8, "threads": 2}
     assert record.scores == {"test": {"event_onset_200ms_fms": 0.5}}
-    assert run(embeddings) == path
+    assert run(embeddings, engine="kit") == path
     assert (path.read_bytes(), engine.calls) == (written, 1)
 
 
@@ -98,7 +103,7 @@ def test_what_changes_scores_is_another_evaluation(embeddings: Path, engine: Eng
         run(embeddings, grid="fast"),
         run(embeddings, grid_points=7),
         run(embeddings, threads=1),
-        run(embeddings, engine="native"),
+        run(embeddings, engine="kit"),
     }
     assert len(paths) == engine.calls == 5
     assert run(embeddings, in_memory=False) in paths
@@ -121,8 +126,6 @@ def test_undefined_scores_are_null(embeddings: Path, engine: Engine) -> None:
 
 
 def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
-    with pytest.raises(UserError, match="unknown engine 'fast': choose one of native, kit"):
-        check_engine("fast", HearOptions())
     work = embeddings.parents[2] / "evaluations"
     run(embeddings)
     (finished,) = work.rglob(FINISHED_FILE)
@@ -141,8 +144,9 @@ def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
     ("options", "said"),
     [
         ({"grid": "slow"}, "unknown grid 'slow': choose one of default, fast, faster"),
-        ({"grid_points": 0}, "grid_points must be a whole number of at least 1, not 0"),
-        ({"threads": 1.5}, "threads must be a whole number of at least 1, not 1.5"),
+        ({"grid_points": 0}, "grid_points is 0: expected a whole number of at least 1"),
+        ({"threads": 1.5}, "threads is 1.5: expected a whole number of at least 1"),
+        ({"engine": "fast"}, "unknown engine 'fast': choose one of native, kit"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], said: str) -> None:
@@ -160,26 +164,26 @@ def test_folds_are_those_of_the_kit() -> None:
 
 
 def test_the_kit_lacks_what_is_ours_alone() -> None:
-    for options, lacking in (
-        ({"protocol": "hear-shuffled"}, "hear-shuffled"),
-        ({"parallel_grid": True}, "in parallel"),
-        ({"device": "cuda"}, "on cuda"),
-    ):
-        with pytest.raises(UserError, match=lacking):
-            check_engine("kit", HearOptions(**options))
-        check_engine("native", HearOptions(**options))
+    hear = protocol("hear")
+    with pytest.raises(UserError, match="does not have training the grid in parallel"):
+        hear.check(HearOptions(engine="kit", parallel_grid=True))
+    with pytest.raises(UserError, match="does not have training on cuda"):
+        hear.check(HearOptions(engine="kit", device="cuda"))
+    hear.check(HearOptions(parallel_grid=True))
+    with pytest.raises(UserError, match="--train-device tpu: not available here"):
+        hear.check(HearOptions(device="tpu"))
 
 
-def test_shuffled_seeds_are_a_protocol_of_their_own(tmp_path: Path) -> None:
+def test_seeds_decide_what_is_comparable(tmp_path: Path) -> None:
     embeddings = make_kfold(tmp_path / "out" / "embeddings" / EMBEDDING["model"] / "kfold")
     (embeddings / "embedding.json").write_text(json.dumps(EMBEDDING))
     metadata = embeddings / "task_metadata.json"
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "mode": "small"}))
     quick = {"grid": "faster", "grid_points": 1, "threads": 1}
-    plain = read_record(run(embeddings, "native", **quick))
-    seeds = {"protocol": "hear-shuffled", "seeds": (3, 8)}
-    shuffled = read_record(run(embeddings, "native", **quick, **seeds))
-    assert (shuffled.protocol, shuffled.seeds) == ("hear-shuffled", (3, 8))
-    assert (shuffled.runs_are, list(shuffled.scores)) == ("repeats", ["seed 3", "seed 8"])
+    plain = read_record(run(embeddings, **quick))
+    several = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3, 8)))
+    one = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3,)))
+    assert (several.protocol, several.seeds) == ("hear-multiseed", (3, 8))
+    assert (several.runs_are, list(several.scores)) == ("repeats", ["seed 3", "seed 8"])
     assert (plain.protocol, plain.seeds) == ("hear", (42,))
-    assert len(boards([plain, shuffled])) == 2, "they must not meet in a table"
+    assert len(boards([plain, several, one])) == 3, "they must not meet in a table"

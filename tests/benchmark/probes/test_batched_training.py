@@ -10,46 +10,46 @@ import torch
 from embedded_tasks import make_kfold, make_multilabel
 
 from benchmark.embeddings.dataset import TaskRows, read_embedded_task
-from benchmark.probes.batched_training import train_together
-from benchmark.probes.mlp import Head, draw_head
+from benchmark.probes.batched_training import train_batched
+from benchmark.probes.mlp import Head, init_head
 from benchmark.probes.training import Best, train
-from benchmark.protocols.hear.evaluator import Judge
-from benchmark.protocols.hear.grid import Conf, grid_points
-from benchmark.protocols.hear.options import folds
+from benchmark.protocols.hear.evaluator import Evaluator
+from benchmark.protocols.hear.folds import folds
+from benchmark.protocols.hear.grid import grid_points
 
 CPU = torch.device("cpu")
 
 
-def confs_of(metadata: dict[str, Any], **changes: Any) -> list[Conf]:
+def grid_of(metadata: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
     """Points of several shapes that last long enough to stop at different epochs, no dropout."""
     changes = {"dropout": 0.0, "max_epochs": 12, "patience": 2, **changes}
-    return [conf | changes for conf in grid_points("faster", 6, metadata)]
+    return [hparams | changes for hparams in grid_points("faster", 6, metadata)]
 
 
 def compare(folder: Path, over_folds: bool, **changes: Any) -> list[tuple[Best, Best]]:
     task = read_embedded_task(folder)
-    rows, judge, all_folds = TaskRows(task, True, CPU), Judge(task), folds(task.metadata)
-    confs = confs_of(task.metadata, **changes)
+    rows, evaluator, all_folds = TaskRows(task, True, CPU), Evaluator(task), folds(task.metadata)
+    grid = grid_of(task.metadata, **changes)
     if over_folds:
-        confs = confs[:1] * len(all_folds)
-    chosen = all_folds if over_folds else all_folds[:1] * len(confs)
+        grid = grid[:1] * len(all_folds)
+    chosen = all_folds if over_folds else all_folds[:1] * len(grid)
     data = {fold: rows.of(*fold.train) for fold in chosen}
-    judges = [
-        judge.validation(rows, f, c["batch_size"]) for f, c in zip(chosen, confs, strict=True)
+    validates = [
+        evaluator.validation(rows, f, c["batch_size"]) for f, c in zip(chosen, grid, strict=True)
     ]
 
     def heads() -> list[Head]:
         generator = torch.Generator().manual_seed(5)
         shape = task.size, len(task.labels), task.multiclass
-        return [draw_head(*shape, conf, generator, CPU) for conf in confs]
+        return [init_head(*shape, hparams, generator, CPU) for hparams in grid]
 
     generator = torch.Generator().manual_seed(6)
-    together = train_together(
-        heads(), [data[f] for f in chosen], confs, judges, judge.maximize, generator
+    together = train_batched(
+        heads(), [data[f] for f in chosen], grid, validates, evaluator.maximize, generator
     )
     alone = [
-        train(head, data[fold], conf, validate, judge.maximize, generator)
-        for head, fold, conf, validate in zip(heads(), chosen, confs, judges, strict=True)
+        train(head, data[fold], hparams, validate, evaluator.maximize, generator)
+        for head, fold, hparams, validate in zip(heads(), chosen, grid, validates, strict=True)
     ]
     return list(zip(together, alone, strict=True))
 

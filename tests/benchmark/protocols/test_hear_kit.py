@@ -19,8 +19,9 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.protocols.hear import kit
+from benchmark.protocols.hear.folds import folds
 from benchmark.protocols.hear.kit import evaluate_with_kit
-from benchmark.protocols.hear.options import SCORES_FILE, HearOptions, folds
+from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
 
 ROOT = Path(__file__).parents[3]
 QUICK = HearOptions(grid="faster", grid_points=1, threads=1)

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from scipy.ndimage import median_filter
 from benchmark.embeddings import dataset as native_data
 from benchmark.errors import UserError
 from benchmark.metrics.events import Frames, predicted_events
-from benchmark.protocols.hear.multiseed import evaluate_seeds, evaluate_shuffled
-from benchmark.protocols.hear.native import Variant, aggregate, evaluate_native
-from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
+from benchmark.protocols.hear.kit_scores import aggregate, means_by_seed
+from benchmark.protocols.hear.native import Variant, evaluate_native
+from benchmark.protocols.hear.options import SCORES_FILE, HearOptions, MultiseedOptions
+from benchmark.protocols.registry import protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 FASTER = HearOptions(grid="faster", grid_points=3, threads=1)
@@ -199,23 +201,29 @@ def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
     torch.set_rng_state(state)
 
 
-def test_shuffled_training_is_repeated_from_several_seeds(tmp_path: Path) -> None:
-    folder = make_pitch(tmp_path / "embeddings")
-    options = HearOptions(grid="faster", grid_points=2, threads=1)
-    result = evaluate_shuffled(folder, tmp_path / "work", options, quiet, (7, 8), Variant())
-    again = evaluate_shuffled(folder, tmp_path / "again", options, quiet, (7, 8), Variant())
-    assert list(numbers(result)) == list(numbers(again))
-    runs = [result["seed 7"], result["seed 8"]]
-    assert runs[0]["test_loss"] != runs[1]["test_loss"]
-    mean = result["aggregated_scores"]["test_score_mean"]
-    assert mean == np.mean([run["test_score"] for run in runs])
-    in_order = evaluate_native(folder, tmp_path / "in-order", options, quiet, Variant(seed=7))
-    shuffled = evaluate_native(
-        folder, tmp_path / "shuffled", options, quiet, Variant(7, shuffle=True)
-    )
-    assert shuffled["test"]["test_loss"] == runs[0]["test_loss"] != in_order["test"]["test_loss"]
-    several = evaluate_seeds(folder, tmp_path / "seeds", options, quiet, (7,), Variant())
-    assert several["seed 7"]["test_loss"] == in_order["test"]["test_loss"]
+def test_seeds_are_repeatable_and_keep_their_folds(tmp_path: Path) -> None:
+    folder = make_kfold(tmp_path / "embeddings")
+    multiseed = protocol("hear-multiseed")
+    options = MultiseedOptions(grid="faster", grid_points=2, threads=1, seeds=(7, 8))
+    results = multiseed.evaluate(folder, tmp_path / "work", options, quiet)
+    again = multiseed.evaluate(folder, tmp_path / "again", options, quiet)
+    splits = json.loads((folder / "task_metadata.json").read_text())["splits"]
+    assert [(one.seed, one.fold) for one in results] == [
+        (seed, fold) for seed in (7, 8) for fold in sorted(splits)
+    ]
+    assert [one.scores for one in results] == [one.scores for one in again]
+    losses = [one.training["test_loss"] for one in results]
+    assert len(set(losses)) == len(losses)
+    means = means_by_seed(results)
+    assert means[8]["top1_acc"] == np.mean([r.scores["top1_acc"] for r in results if r.seed == 8])
+    ways = {
+        shuffle: evaluate_native(
+            folder, tmp_path / str(shuffle), options, quiet, Variant(7, shuffle=shuffle)
+        )
+        for shuffle in (False, True)
+    }
+    first = sorted(splits)[0]
+    assert ways[True][first]["test_loss"] == losses[0] != ways[False][first]["test_loss"]
 
 
 def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> None:
@@ -236,10 +244,11 @@ def test_shuffled_embeddings_on_disk_give_the_same_numbers(tmp_path: Path) -> No
 @pytest.mark.parametrize("make", [make_kfold, make_dcase])
 def test_a_parallel_grid_is_repeatable_and_close(tmp_path: Path, make: Any) -> None:
     folder, work = make(tmp_path / "embeddings"), tmp_path / "work"
-    together = evaluate_native(folder, work, FASTER, quiet, Variant(parallel_grid=True))
+    options = replace(FASTER, parallel_grid=True)
+    together = evaluate_native(folder, work, options, quiet)
     for run in list(work.glob("*.run.json"))[::2]:
         run.unlink()  # as if it had been killed while it wrote
-    again = evaluate_native(folder, work, FASTER, quiet, Variant(parallel_grid=True))
+    again = evaluate_native(folder, work, options, quiet)
     assert list(numbers(again)) == list(numbers(together))
     alone = evaluate_native(folder, tmp_path / "alone", FASTER, quiet)
     assert set(dict(numbers(together))) == set(dict(numbers(alone)))
@@ -265,12 +274,12 @@ def test_folds_are_aggregated_as_pandas_does(values: list[float]) -> None:
     frames=st.integers(3, 40),  # scipy reflects wrongly where a window covers 2 frames 8 times
     window=st.sampled_from([0, 20, 40, 100, 150, 250, 900]),
     least=st.sampled_from([0, 50, 125, 250]),
-    chance=st.floats(0.2, 0.8),
+    rng=st.floats(0.2, 0.8),
 )
-def test_events_of_frames(seed: int, frames: int, window: int, least: int, chance: float) -> None:
+def test_events_of_frames(seed: int, frames: int, window: int, least: int, rng: float) -> None:
     """Against scipy's filter and a plain loop, as the kit makes events."""
     random = np.random.default_rng(seed)
-    prediction = random.random((frames, 3), dtype=np.float32) + np.float32(chance - 0.5)
+    prediction = random.random((frames, 3), dtype=np.float32) + np.float32(rng - 0.5)
     times = 25.0 + 50.0 * np.arange(frames)
     order = random.permutation(frames)  # rows of a file need not lie in time's order
     smooth = prediction

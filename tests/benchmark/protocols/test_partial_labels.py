@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from torch.nn import functional as F
 from benchmark.embeddings.dataset import Rows, read_embedded_task
 from benchmark.embeddings.extract import embed
 from benchmark.errors import UserError
-from benchmark.metrics.hear_scores import SCORES
+from benchmark.metrics.registry import metric
 from benchmark.models.hear_module import ModelSpec, load_model
-from benchmark.probes.batched_training import HeadStack
-from benchmark.probes.mlp import draw_head, loss_function
+from benchmark.probes.batched_training import BatchedHeads
+from benchmark.probes.mlp import init_head, loss_function
 from benchmark.protocols.hear.grid import grid_points
 from benchmark.protocols.hear.kit import evaluate_with_kit
-from benchmark.protocols.hear.native import Variant, evaluate_native
+from benchmark.protocols.hear.native import evaluate_native
 from benchmark.protocols.hear.options import HearOptions
 from benchmark.studies.synthetic import make_scene_embeddings
 from tasks.audio import write_wav
@@ -74,21 +75,20 @@ def test_scores_are_scikit_learns_on_the_known_clips(seed: int, share: float) ->
             function(target[rows, label], prediction[rows, label])
             for label, rows in enumerate(known.T)
         ]
-        found = SCORES[name].compute(prediction, target, known)
-        assert found == {"": pytest.approx(np.mean(expected), abs=1e-12)}
+        found = metric(name).value(prediction, target, known)
+        assert found == pytest.approx(np.mean(expected), abs=1e-12)
     whole = np.ones_like(known)
     for name in ("mAP", "aucroc", "d_prime"):
-        assert SCORES[name].compute(prediction, target, whole) == SCORES[name].compute(
-            prediction, target
-        )
+        masked = metric(name).value(prediction, target, whole)
+        assert masked == metric(name).value(prediction, target)
 
 
 def test_a_label_that_is_never_known_is_left_out() -> None:
     target = np.array([[1, 1], [0, 0]], np.float32)
     known = np.array([[True, False], [True, False]])
     prediction = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert SCORES["mAP"].compute(prediction, target, known) == {"": 1.0}
-    assert SCORES["mAP"].compute(prediction, target) == {"": 0.75}
+    assert metric("mAP").value(prediction, target, known) == 1.0
+    assert metric("mAP").value(prediction, target) == 0.75
 
 
 def test_the_loss_is_that_of_the_known_labels() -> None:
@@ -96,20 +96,20 @@ def test_the_loss_is_that_of_the_known_labels() -> None:
     logits = torch.randn(6, 3, generator=draw)
     target = (torch.rand(6, 3, generator=draw) < 0.5).float()
     known = torch.rand(6, 3, generator=draw) < 0.6
-    wanted = target.masked_fill(~known, torch.nan)
+    targets = target.masked_fill(~known, torch.nan)
     expected = F.binary_cross_entropy_with_logits(logits[known], target[known])
-    assert torch.allclose(loss_function(False, partial=True)(logits, wanted), expected)
+    assert torch.allclose(loss_function(False, masked=True)(logits, targets), expected)
     nothing = torch.full((6, 3), torch.nan)
-    assert loss_function(False, partial=True)(logits, nothing) == 0
+    assert loss_function(False, masked=True)(logits, nothing) == 0
 
 
-@pytest.mark.parametrize("variant", [Variant(), Variant(parallel_grid=True)], ids=["one", "grid"])
-def test_what_is_not_known_changes_no_number(tmp_path: Path, variant: Variant) -> None:
+@pytest.mark.parametrize("parallel", [False, True], ids=["one", "grid"])
+def test_what_is_not_known_changes_no_number(tmp_path: Path, parallel: bool) -> None:
     one, other = _make(tmp_path / "one"), _make(tmp_path / "other")
     for split in SIZES:
         # In the other folder every label that is not known is there.
         path = other / f"{split}.target-labels.pkl"
-        known = read_embedded_task(other).known(split)
+        known = read_embedded_task(other).label_mask(split)
         rows = pickle.loads(path.read_bytes())
         more = [
             [*labels, *(LABELS[i] for i in np.flatnonzero(~its) if LABELS[i] not in labels)]
@@ -117,14 +117,19 @@ def test_what_is_not_known_changes_no_number(tmp_path: Path, variant: Variant) -
         ]
         path.write_bytes(pickle.dumps(more))
     found = [
-        evaluate_native(folder, tmp_path / f"work-{folder.name}", FASTER, _quiet, variant)
+        evaluate_native(
+            folder,
+            tmp_path / f"work-{folder.name}",
+            replace(FASTER, parallel_grid=parallel),
+            _quiet,
+        )
         for folder in (one, other)
     ]
     assert _numbers(found[0]) == _numbers(found[1])
     with np.load(tmp_path / "work-one" / "test.predictions.npz") as arrays:
-        known, target = arrays["known"], arrays["target"]
+        known, target = arrays["label_mask"], arrays["target"]
         assert known.shape == target.shape and known.sum() == 2 * len(known)
-        expected = SCORES["mAP"].compute(arrays["prediction"], target.astype("f4"), known)[""]
+        expected = metric("mAP").value(arrays["prediction"], target.astype("f4"), known)
     assert found[0]["test"]["test_mAP"] == pytest.approx(expected)
 
 
@@ -145,25 +150,27 @@ def test_a_stack_steps_as_each_head_alone() -> None:
     count, size = 30, 5
     x = torch.randn(count, size, generator=draw)
     target = (torch.rand(count, 3, generator=draw) < 0.5).float()
-    wanted = target.masked_fill(torch.rand(count, 3, generator=draw) < 0.5, torch.nan)
-    conf = {**grid_points("faster", 1, {"task_name": "x"})[0], "dropout": 0.0, "hidden_dim": 8}
-    rows = Rows([slice(0, count)], target, wanted, lambda parts: x[parts[0]], partial=True)
+    targets = target.masked_fill(torch.rand(count, 3, generator=draw) < 0.5, torch.nan)
+    hparams = {**grid_points("faster", 1, {"task_name": "x"})[0], "dropout": 0.0, "hidden_dim": 8}
+    rows = Rows([slice(0, count)], target, targets, lambda parts: x[parts[0]], masked=True)
     heads = [
-        draw_head(size, 3, False, conf, torch.Generator().manual_seed(s), torch.device("cpu"), True)
+        init_head(
+            size, 3, False, hparams, torch.Generator().manual_seed(s), torch.device("cpu"), True
+        )
         for s in (1, 2)
     ]
     gradients = []
     for head in heads:
         head.train()
-        head.loss(head(x), wanted).backward()
+        head.loss(head(x), targets).backward()
         gradients.append([value.grad.clone() for value in head.parameters()])
         head.zero_grad()
-    stack = HeadStack([0, 1], heads, [rows, rows], [conf, conf])
+    stack = BatchedHeads([0, 1], heads, [rows, rows], [hparams, hparams])
     found: dict[str, torch.Tensor] = {}
     stack._update = lambda active: found.update(  # type: ignore[method-assign]
         {name: stack.values[name].grad.clone() for name in stack.trained}
     )
-    stack.step(x, wanted, torch.ones(2, count, dtype=torch.bool))
+    stack.step(x, targets, torch.ones(2, count, dtype=torch.bool))
     names = [name for name, _ in heads[0].named_parameters()]
     for place, its in enumerate(gradients):
         for name, gradient in zip(names, its, strict=True):
@@ -192,11 +199,11 @@ def test_from_the_task_folder_to_the_scores(tmp_path: Path) -> None:
     task = read_task(path)
     made = embed(load_model(ModelSpec("tiny_hear")), task, tmp_path / "out")
     embedded = read_embedded_task(made.path)
-    assert embedded.partial
+    assert embedded.has_label_mask
     names = embedded.row_names("test")["clip"].tolist()
     expected = [[True, f"test{n}.wav" in names and n < 4] for n in range(8)]
     order = [int(name.removeprefix("test").removesuffix(".wav")) for name in names]
-    assert embedded.known("test").tolist() == [expected[n] for n in order]
+    assert embedded.label_mask("test").tolist() == [expected[n] for n in order]
     scores = evaluate_native(made.path, tmp_path / "work", FASTER, _quiet)
     assert 0 <= scores["test"]["test_mAP"] <= 1
 
@@ -210,7 +217,7 @@ def test_what_cannot_be_done_with_partial_labels(tmp_path: Path) -> None:
         evaluate_native(path, tmp_path / "work", FASTER, _quiet)
     (path / known_labels_file("test")).write_text("{}")
     with pytest.raises(UserError, match="test_known_labels.json: no 'test"):
-        read_embedded_task(path).known("test")
+        read_embedded_task(path).label_mask("test")
 
 
 def test_only_multilabel_scenes_have_partial_labels(tmp_path: Path) -> None:

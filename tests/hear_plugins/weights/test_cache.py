@@ -20,7 +20,8 @@ from hear_plugins.weights.cache import CACHE_VARIABLE, resolve
 from hear_plugins.weights.catalogue import CHECKPOINTS, Checkpoint
 from hear_plugins.weights.errors import WeightsError
 
-CONTENT = bytes(range(256)) * 4096  # 1 MiB
+CONTENT = b"\x80\x02" + bytes(range(256)) * 4096  # begins as a pickle does; 1 MiB
+PAGE = b"\n<!DOCTYPE html><html><body>Too many requests</body></html>"
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -33,6 +34,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.ranges = True
         self.cuts: list[int] = []  # bytes after which each of the next answers breaks off
         self.asked: list[str | None] = []  # the Range of each request
+        self.etag = ""
 
     @property
     def url(self) -> str:
@@ -46,6 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         self.server.asked.append(wanted)
         start = int(wanted[6:-1]) if wanted and self.server.ranges else 0
+        if self.headers.get("If-Range", self.server.etag) != self.server.etag:
+            start = 0
         if self.server.status != 200:
             self.send_error(self.server.status)
             return
@@ -60,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             end = len(self.server.content)
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
         self.send_header("Content-Length", str(len(body)))
+        if self.server.etag:
+            self.send_header("ETag", self.server.etag)
         self.end_headers()
         self.wfile.write(body[: self.server.cuts.pop(0)] if self.server.cuts else body)
 
@@ -165,6 +171,106 @@ def test_a_wrong_file_is_refused_and_not_kept(
     assert not (cache / "weights.pth").exists() and not (cache / "weights.pth.part").exists()
 
 
+def unverified(server: Server, **changes: Any) -> Checkpoint:
+    return published(server, size=None, sha256=None, git_blob=None, **changes)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (PAGE, "a web page"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><Error>AccessDenied</Error>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+        (b'{"error": "no such file"}', "JSON"),
+        (b"", "no known kind"),
+    ],
+)
+def test_what_is_no_weights_file_never_reaches_the_cache(
+    server: Server, cache: Path, sent: bytes, kind: str
+) -> None:
+    server.content = sent
+    with pytest.raises(WeightsError, match=f"not the published file.*{kind}") as caught:
+        resolve("", unverified(server))
+    assert_names_the_way_out(caught.value, server.url, cache)
+    assert not [p for p in cache.iterdir() if p.suffix != ".lock"]
+    server.content = CONTENT
+    assert resolve("", unverified(server)).read_bytes() == CONTENT
+
+
+def test_what_is_no_weights_file_is_not_taken_from_the_cache(server: Server, cache: Path) -> None:
+    cache.mkdir()
+    (cache / "weights.pth").write_bytes(PAGE)
+    with pytest.raises(WeightsError, match="a web page.*delete it and run again"):
+        resolve("", unverified(server))
+
+
+@pytest.mark.parametrize("sent", [PAGE, b"{", b'{"a":' * 5000, CONTENT])
+def test_configurations_must_be_json(server: Server, sent: bytes) -> None:
+    server.content = sent
+    with pytest.raises(WeightsError, match="expected JSON"):
+        resolve("", unverified(server, file="config.json"))
+    server.content = b'{"model_type": "some"}'
+    assert resolve("", unverified(server, file="config.json")).read_bytes() == server.content
+
+
+def test_a_digest_is_held_from_first_sight(server: Server, cache: Path) -> None:
+    path = resolve("", unverified(server))
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert (cache / "weights.pth.sha256").read_text() == f"{digest}  weights.pth\n"
+    assert resolve("", unverified(server)) == path
+
+    path.write_bytes(CONTENT[:-1] + b"?")
+    with pytest.raises(WeightsError, match=f"{digest} when it was first seen.*delete"):
+        resolve("", unverified(server))
+
+    path.unlink()
+    server.content = CONTENT[:-1] + b"!"
+    with pytest.raises(WeightsError, match=f"{digest} when it was first seen.*delete"):
+        resolve("", unverified(server))
+    assert not path.exists()
+    (cache / "weights.pth.sha256").unlink()
+    assert resolve("", unverified(server)).read_bytes() == server.content
+
+
+def test_the_digest_of_a_file_put_by_hand_is_held(server: Server, cache: Path) -> None:
+    cache.mkdir()
+    path = cache / "weights.pth"
+    path.write_bytes(CONTENT)
+    assert resolve("", unverified(server, by_hand=True)) == path
+    path.write_bytes(CONTENT[:-1] + b"?")
+    with pytest.raises(WeightsError, match="first seen"):
+        resolve("", unverified(server, by_hand=True))
+
+
+@pytest.mark.parametrize("record", ["", "x" * 64, "\x1b[2J"])
+def test_a_damaged_record_of_a_digest_is_no_licence(
+    server: Server, cache: Path, record: str
+) -> None:
+    path = resolve("", unverified(server))
+    (cache / "weights.pth.sha256").write_text(record)
+    with pytest.raises(WeightsError, match="holds no sha256; delete it if you trust"):
+        resolve("", unverified(server))
+    assert path.exists()
+
+
+def test_a_published_md5_is_verified_at_first_sight(server: Server, cache: Path) -> None:
+    with pytest.raises(WeightsError, match="md5 .* expected 0123"):
+        resolve("", unverified(server, md5="0123"))
+    assert not (cache / "weights.pth").exists()
+    right = hashlib.md5(CONTENT).hexdigest()
+    assert resolve("", unverified(server, md5=right)).read_bytes() == CONTENT
+
+
+def test_a_part_of_another_version_is_not_continued(server: Server, cache: Path) -> None:
+    server.etag, server.cuts = '"one"', [1000, 0, 0, 0]
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        resolve("", unverified(server))
+    assert (cache / "weights.pth.part").read_bytes() == CONTENT[:1000]
+    server.etag, server.content = '"two"', CONTENT[:1000] + CONTENT[:1000:-1]
+    assert resolve("", unverified(server)).read_bytes() == server.content
+    assert not [p for p in cache.iterdir() if p.suffix in (".part", ".etag")]
+
+
 def test_a_file_inside_an_archive_is_unpacked(server: Server, cache: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -173,7 +279,7 @@ def test_a_file_inside_an_archive_is_unpacked(server: Server, cache: Path) -> No
     server.cuts = [500]
     path = resolve("", published(server, member="some_model/weights.pth"))
     assert path == cache / "weights.pth" and path.read_bytes() == CONTENT
-    assert sorted(p.name for p in cache.iterdir() if p.suffix != ".lock") == ["weights.pth"]
+    assert sorted(p.suffix for p in cache.iterdir()) == [".lock", ".pth"]
 
 
 @pytest.mark.parametrize("member", ["other.pth", "weights.pth"])
@@ -200,7 +306,7 @@ def test_a_refusal_says_where_to_get_the_file(server: Server, cache: Path, statu
 
 def test_a_server_that_always_breaks_off_is_given_up(server: Server) -> None:
     server.ranges, server.cuts = False, [1000] * 50
-    with pytest.raises(WeightsError, match="connection lost after 1000 of 1048576 bytes"):
+    with pytest.raises(WeightsError, match="connection lost after 1000 of 1048578 bytes"):
         resolve("", published(server))
 
 

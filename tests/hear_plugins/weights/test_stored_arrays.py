@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,48 @@ def refused(path: Path) -> None:
     with pytest.raises(WeightsError) as raised:
         load_arrays(path)
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def npz(path: Path, members: dict[str, bytes], packed: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def npy(header: str) -> bytes:
+    return b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header.encode()
+
+
+HEADERS = {
+    "not ended": "{'descr': '<f4', 'shape': (",
+    "a string not ended": '{\'descr\': """',
+    "deep": "(" * 9000,
+    "a type left out": "{'fortran_order': False, 'shape': (1 << 60,)}",
+    "too many values": "{'descr': '<f8', 'fortran_order': False, 'shape': (1152921504606846976,)}",
+    "more than 64 bits": "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "9" * 40 + ",)}",
+    "another type": "{'descr': '<U4', 'fortran_order': False, 'shape': (0,)}",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_damaged_headers_are_refused(name: str, tmp_path: Path) -> None:
+    refused(npz(tmp_path / "a.npz", {"table.npy": npy(HEADERS[name])}))
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(packed: int, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", table=TABLE)
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        content = archive.read("table.npy")
+    refused(npz(tmp_path / "b.npz", {"table.npy": content}, packed))
+
+
+def test_what_inflates_beyond_measure_is_refused_unread(tmp_path: Path) -> None:
+    header = npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({100 << 20},)}}")
+    path = npz(tmp_path / "a.npz", {"table.npy": header + bytes(400 << 20)}, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    refused(path)
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()

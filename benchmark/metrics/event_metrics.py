@@ -11,7 +11,7 @@ Mesaros, Heittola, Virtanen, "Metrics for polyphonic sound event detection", 201
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from benchmark.metrics.registry import Metric
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -255,3 +257,38 @@ def _onset_offset_hits(
         (np.ones(len(pairs[0]), bool), pairs), shape=(len(reference), len(estimated))
     )
     return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
+
+
+def _f_measure_metric(name: str, function: Callable[..., FMeasure], **options: float) -> Metric:
+    def compute(estimated: EventTable, reference: EventTable) -> dict[str, float]:
+        measure = function(estimated, reference, **options)
+        return {"": measure.f_measure} | {f"_{k}": v for k, v in measure._asdict().items()}
+
+    return Metric(name, "event", compute, parts=tuple(f"_{k}" for k in FMeasure._fields))
+
+
+def _segment_error_rate(estimated: EventTable, reference: EventTable) -> dict[str, float]:
+    rate = segment_error_rate(estimated, reference, 1.0)
+    return {"": rate, "_error_rate": rate}
+
+
+METRICS = (
+    _f_measure_metric("event_onset_200ms_fms", onset_f_measure, collar=0.2),
+    _f_measure_metric("event_onset_50ms_fms", onset_f_measure, collar=0.05),
+    _f_measure_metric(
+        "event_onset_offset_50ms_20perc_fms",
+        onset_offset_f_measure,
+        collar=0.05,
+        share_of_length=0.2,
+    ),
+    # A model that predicts nothing deletes every event: an error rate of 1.
+    Metric(
+        "segment_1s_er",
+        "event",
+        _segment_error_rate,
+        higher_is_better=False,
+        bounds=(0.0, None),
+        undefined=1.0,
+        parts=("_error_rate",),
+    ),
+)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.metrics.event_scores import (
+from benchmark.metrics.event_metrics import (
     EventTable,
     onset_f_measure,
     onset_offset_f_measure,
@@ -103,17 +103,17 @@ def crowded(seed: int, files: int, notes: int, labels: int) -> tuple[Events, Eve
 
     Reference times are whole ms and estimated ones half, so no distance is exactly on a limit.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     reference: Events = {f"{file}.wav": [] for file in range(files)}
     estimated: Events = {f"{file}.wav": [] for file in range(files)}
     for file, events in reference.items():
         for _ in range(notes):
-            start, length = chance.randrange(120_000), chance.randrange(30, 1500)
-            label = str(chance.randrange(labels))
+            start, length = rng.randrange(120_000), rng.randrange(30, 1500)
+            label = str(rng.randrange(labels))
             events.append({"label": label, "start": start, "end": start + length})
-            for _ in range(chance.choice((0, 1, 1, 1, 2))):
-                onset = max(0, start + round(chance.gauss(0, 40))) + 0.5
-                end = max(onset, start + length + round(chance.gauss(0, 150)) + 0.5)
+            for _ in range(rng.choice((0, 1, 1, 1, 2))):
+                onset = max(0, start + round(rng.gauss(0, 40))) + 0.5
+                end = max(onset, start + length + round(rng.gauss(0, 150)) + 0.5)
                 estimated[file].append({"label": label, "start": onset, "end": end})
     return estimated, reference
 

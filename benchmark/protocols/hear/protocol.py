@@ -1,0 +1,62 @@
+"""Protocol ``hear``: HEAR's evaluation as hear-eval-kit runs it, to stand beside published scores.
+
+Two engines give the same numbers on one machine: hear-eval-kit itself, and one in plain torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.protocols.hear.options import SEED, HearOptions, HearTrainingOptions
+from benchmark.protocols.registry import OnProgress, Protocol
+from benchmark.protocols.result import FoldResult
+
+
+def evaluate(
+    embeddings: Path, work: Path, options: HearOptions, on_progress: OnProgress
+) -> tuple[FoldResult, ...]:
+    """Results of one folder of embeddings, one a fold; see `Protocol.evaluate`."""
+    from benchmark.protocols.hear.kit_scores import fold_results
+
+    if options.engine == "kit":
+        from benchmark.protocols.hear.kit import evaluate_with_kit
+
+        return fold_results(evaluate_with_kit(embeddings, work, options, on_progress), SEED)
+    from benchmark.protocols.hear.native import evaluate_native
+
+    return fold_results(evaluate_native(embeddings, work, options, on_progress), SEED)
+
+
+def check_training(options: HearTrainingOptions) -> None:
+    """Raise `UserError` if the device that heads train on is not here."""
+    if options.device != "cpu":
+        from benchmark.probes.training import require_device
+
+        require_device(options.device)
+
+
+def check(options: HearOptions) -> None:
+    """Raise `UserError` if the engine is not installed or lacks what is chosen."""
+    if options.engine == "kit":
+        from benchmark.protocols.hear.kit import require_kit
+
+        if lacking := options.not_in_kit():
+            raise UserError(f"hear-eval-kit does not have {lacking}; choose --engine native")
+        require_kit()
+    check_training(options)
+
+
+PROTOCOLS = (
+    Protocol(
+        name="hear",
+        version=1,
+        summary="HEAR's, as hear-eval-kit has it",
+        options=HearOptions,
+        evaluate=evaluate,
+        seed=SEED,
+        check=check,
+        recommended_for="standing beside published HEAR scores; its one seed cannot tell close"
+        " models apart",
+    ),
+)
