@@ -51,7 +51,9 @@ def expected_rows(task: TaskFolder, split: str, model: LoadedModel) -> np.ndarra
     fresh = tiny_hear.load_model(rate=model.sample_rate, size=model.embedding_size("scene"))
     found = []
     for name in final_order(task)[split]:
-        audio, _ = soundfile.read(task.audio_path(split, name, model.sample_rate), dtype="float32")
+        path = task.audio_path(split, name, model.sample_rate)
+        made = task.path / f"{model.sample_rate}-soxr-int16" / split / name
+        audio, _ = soundfile.read(path if path.exists() else made, dtype="float32")
         batch = torch.from_numpy(audio[None])
         with torch.no_grad():
             if task.embedding_type == "scene":
