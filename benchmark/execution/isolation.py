@@ -185,8 +185,10 @@ def _clean_start() -> Iterator[None]:
     """Start a process without the script that is running here, and without its folder's modules.
 
     It would import the script again, and before it takes over our `sys.path` it would look for
-    Python's own modules in the current folder.
+    Python's own modules in the current folder. It inherits that it takes no notice of Ctrl-C.
     """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     main, path = sys.modules["__main__"], sys.path[:]
     safe = os.environ.get("PYTHONSAFEPATH")
     sys.modules["__main__"] = ModuleType("__main__")
@@ -195,6 +197,8 @@ def _clean_start() -> Iterator[None]:
     try:
         yield
     finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, interrupt)
         sys.modules["__main__"] = main
         sys.path[:] = path
         if safe is None:

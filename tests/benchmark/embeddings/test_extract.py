@@ -51,7 +51,9 @@ def expected_rows(task: TaskFolder, split: str, model: LoadedModel) -> np.ndarra
     fresh = tiny_hear.load_model(rate=model.sample_rate, size=model.embedding_size("scene"))
     found = []
     for name in final_order(task)[split]:
-        audio, _ = soundfile.read(task.audio_path(split, name, model.sample_rate), dtype="float32")
+        path = task.audio_path(split, name, model.sample_rate)
+        made = task.path / f"{model.sample_rate}-soxr-int16" / split / name
+        audio, _ = soundfile.read(path if path.exists() else made, dtype="float32")
         batch = torch.from_numpy(audio[None])
         with torch.no_grad():
             if task.embedding_type == "scene":
@@ -122,10 +124,11 @@ def test_embeddings_of_two_resamplers_lie_side_by_side(tmp_path: Path, kind: str
         np.fromfile(made.path / "fold00.embeddings.npy", np.float32) for made in (soxr[0], sinc[0])
     )
     assert one.shape == other.shape and not np.array_equal(one, other)
-    audio = [task.path / name / "fold00" / "fold00_0.wav" for name in ("8000", "8000-torchaudio")]
+    made = ("8000-soxr-int16", "8000-torchaudio")
+    audio = [task.path / name / "fold00" / "fold00_0.wav" for name in made]
     assert audio[0].read_bytes() != audio[1].read_bytes()
     assert read_task(task.path).hash() == task.hash()
-    with pytest.raises(TaskError, match=r"did you mean torchaudio\?\); expected soxr-hq or"):
+    with pytest.raises(TaskError, match=r"did you mean torchaudio\?\); expected soxr-int16 or"):
         embed(models[0], task, tmp_path / "out", resampler="torchaudo")
 
 
@@ -142,7 +145,7 @@ def test_a_rate_is_made_once(tmp_path: Path, kind: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(tasks.audio, "audio_blocks", counted)
     models = [tiny(), tiny(rate=8000), tiny(rate=8000, size=4)]
     made = [embed(model, task, tmp_path / "out") for model in models]
-    assert reads == {"16000": 21 + 21, "8000": 21}
+    assert reads == {"16000": 21 + 21, "8000-soxr-int16": 21}
     assert [m.info["resampler"].partition(" ")[0] for m in made] == ["none", "soxr", "soxr"]
     assert made[1].info["resampler"] == made[2].info["resampler"]
     for model, each in zip(models, made, strict=True):
@@ -156,9 +159,9 @@ def test_rates_are_made_outside_a_task_folder_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task(tmp_path)
-    (task.path / "8000").touch()  # where the folder of this rate should be
+    (task.path / "8000-soxr-int16").touch()  # where the folder of this rate should be
     made = embed(tiny(rate=8000), task, tmp_path / "out")
-    assert len(list((tmp_path / "out" / "audio").rglob("8000/fold0*/*.wav"))) == 21
+    assert len(list((tmp_path / "out" / "audio").rglob("8000-soxr-int16/fold0*/*.wav"))) == 21
     assert made.info["resampler"].startswith("soxr")
 
 

@@ -241,9 +241,9 @@ def test_messages_of_libraries_are_chosen(recwarn: pytest.WarningsRecorder) -> N
 )
 def test_what_a_call_changes_for_all_is_taken_back_and_told(fault: str, named: str) -> None:
     told: list[str] = []
-    before = ProcessState.now()
     options = {"fault": fault, "after": 1}
     model = load_model(ModelSpec("tiny_hear", options=options), remark=told.append)
+    before = ProcessState.now()
     audio = np.zeros((1, 16000), np.float32)
     for _ in range(3):
         call(model, "scene", audio)
