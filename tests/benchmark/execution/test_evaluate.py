@@ -126,6 +126,10 @@ def test_what_changes_scores_is_another_evaluation(embeddings: Path, engine: Eng
     assert run(embeddings, in_memory=False) in paths
 
 
+def test_devices_of_one_class_are_one_evaluation(embeddings: Path, engine: Engine) -> None:
+    assert run(embeddings, device="cuda") == run(embeddings, device="cuda:0") != run(embeddings)
+
+
 def test_what_a_change_of_version_or_code_makes_old_is_evaluated_again(
     embeddings: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
