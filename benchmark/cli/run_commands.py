@@ -70,6 +70,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE=JSON",
         help="options of a module's load_model; may be repeated",
     )
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="MODULE=NAME",
+        help="what tables call a model; may be repeated",
+    )
     parser.add_argument("--device", default=None, help="cpu or cuda (default: cuda if there)")
     parser.add_argument(
         "--dtype",
@@ -194,6 +201,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.modules, options.model_options, "--model-options", "JSON"
         ).items()
     }
+    display_names = _by_module(options.modules, options.name, "--name", "NAME")
     return [
         ModelSpec(
             module,
@@ -202,6 +210,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.dtype,
             options.compile,
             options.tf32,
+            display_names.get(module, ""),
         )
         for module in options.modules
     ]
@@ -228,6 +237,7 @@ def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
     from benchmark.progress import progress_bar
     from tasks.demo import make_demo_tasks
     from tasks.folder import read_task, resolve_tasks
+    from tasks.published import published_faults
 
     wanted = names(options.tasks)
     tasks = []
@@ -239,6 +249,8 @@ def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
             return tasks
     if not options.tasks_dir:
         raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
-    return tasks + resolve_tasks(
-        Path(options.tasks_dir), [name for name in wanted if name != "all"]
-    )
+    found = resolve_tasks(Path(options.tasks_dir), [name for name in wanted if name != "all"])
+    for task in found:
+        if faults := published_faults(task):
+            say(f"{task.path.name} is not the published task, and tables say so: {faults[0]}")
+    return tasks + found

@@ -28,6 +28,7 @@ from benchmark.embeddings.store import (
     disk_errors,
     final_order,
     read_info,
+    write_info,
 )
 from benchmark.models.hear_module import LoadedModel
 from benchmark.models.library_messages import messages_of_libraries
@@ -120,6 +121,9 @@ def embed(
         if (info := read_info(folder)) is None:
             on_start()
             info = _embed(model, source, folder, unit, wait, on_call, on_progress)
+        elif (name := model.spec.display_name) and name != info.get("name"):
+            info = {**info, "name": name}
+            write_info(folder, info)
     return Embeddings(folder, info)
 
 

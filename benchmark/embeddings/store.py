@@ -79,6 +79,11 @@ def read_info(folder: Path) -> dict[str, Any] | None:
     return info
 
 
+def write_info(folder: Path, info: Mapping[str, Any]) -> None:
+    """Write ``embedding.json`` of complete embeddings, whole or not at all."""
+    _write_file(folder / INFO_FILE, json.dumps(info, indent=1).encode())
+
+
 def finished_embeddings(out: Path) -> list[Path]:
     """Folders of complete embeddings under ``out/embeddings``, sorted."""
     return sorted(path.parent for path in (out / "embeddings").glob(f"*/*/{INFO_FILE}"))
@@ -297,7 +302,7 @@ class EmbeddingStore:
         if isinstance(self._task, LimitedTask):
             for split in self._task.splits:
                 self._write(f"{split}.json", json.dumps(self._task.items(split)).encode())
-        self._write(INFO_FILE, json.dumps(info, indent=1).encode())
+        write_info(self.folder, info)
         for path in (*self.folder.glob("*.partial"), self.folder / JOURNAL_FILE):
             path.unlink(missing_ok=True)
         (self.folder / LOCK_FILE).unlink(missing_ok=True)
@@ -383,12 +388,16 @@ class EmbeddingStore:
         self._synced = time.monotonic()
 
     def _write(self, name: str, content: bytes) -> None:
-        partial = self.folder / f"{name}.partial"
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, self.folder / name)
+        _write_file(self.folder / name, content)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
 
 
 def _added(a: Mapping[str, Any], b: Mapping[str, Any], sign: int = 1) -> dict[str, Any]:

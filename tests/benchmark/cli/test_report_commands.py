@@ -42,3 +42,27 @@ def test_a_record_that_cannot_be_read_stops_no_run(
     assert main(["tables", "--out", str(tmp_path)]) != 0
     assert "old.json" in capsys.readouterr().err
     assert '"schema": 99' in old.read_text()
+
+
+def test_tables_call_a_model_what_the_user_calls_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_task(tmp_path / "tasks")
+    line = f"run tiny_hear --tasks-dir {tmp_path / 'tasks'} --out {tmp_path} {QUICK}".split()
+    assert main(line) == 0
+    (record,) = (tmp_path / "records").rglob("*.json")
+    assert main([*line, "--name", "My model, v2"]) == 0, "without embedding or training again"
+    assert "My model, v2" in capsys.readouterr().out
+    assert list((tmp_path / "records").rglob("*.json")) == [record]
+    assert "| My model, v2 |" in (tmp_path / "tables" / "tables.md").read_text()
+
+
+def test_a_fake_of_a_published_task_is_told_and_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_task(tmp_path / "tasks", name="esc50")
+    line = f"run tiny_hear --tasks-dir {tmp_path / 'tasks'} --out {tmp_path} {QUICK}"
+    assert main(line.split()) == 0
+    printed = capsys.readouterr()
+    assert "is not the published task" in printed.err
+    assert "esc50 (not the published)" in printed.out
