@@ -70,6 +70,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE=JSON",
         help="options of a module's load_model; may be repeated",
     )
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="MODULE=NAME",
+        help="what tables call a model; may be repeated",
+    )
     parser.add_argument("--device", default=None, help="cpu or cuda (default: cuda if there)")
     parser.add_argument(
         "--dtype",
@@ -194,6 +201,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.modules, options.model_options, "--model-options", "JSON"
         ).items()
     }
+    display = _by_module(options.modules, options.name, "--name", "NAME")
     return [
         ModelSpec(
             module,
@@ -202,6 +210,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.dtype,
             options.compile,
             options.tf32,
+            display.get(module, ""),
         )
         for module in options.modules
     ]
