@@ -14,17 +14,17 @@ from hear_plugins.weights.loading import cache_dir
 
 def models_table() -> str:
     """The models of this package, one line each, and whether what they need is on this machine."""
-    header = ("module", "paper", "Hz", "scene", "timestamps", "parameters", "weights", "here")
-    rows: list[tuple[str, ...]] = [header]
+    rows: list[tuple[str, ...]] = [("module", "Hz", "scene", "timestamps", "parameters", "here")]
     for module in our_modules():
         name = module.rpartition(".")[2]
-        weights = _weights(name).rpartition("; ")[2].partition(" (")[0]
-        rows.append((module, *_facts(name), weights, "yes" if _is_ready(name) else "-"))
-    return (
-        f"{aligned(rows)}\n\nweights: their licence. here: in {cache_dir()}, or as a package;"
-        " what is not is downloaded\nwhen first used, where its publisher lets it."
-        " `hear-benchmark models NAME` tells all about one."
+        rows.append((module, *_facts(name)[1:], "yes" if _is_ready(name) else "-"))
+    notes = (
+        "here: the weights are in an installed package, or in the folder",
+        str(cache_dir()),
+        "Others are downloaded when first used, where their publisher lets it.",
+        "`hear-benchmark models NAME` tells paper, weights and licence.",
     )
+    return "\n".join([aligned(rows), "", *notes])
 
 
 def models_markdown() -> str:
