@@ -531,7 +531,7 @@ def _item_faults(task: TaskFolder, path: Path, items: Mapping[str, Any]) -> Iter
         if task.prediction_type == "multiclass" and len(entries) != 1:
             yield f"{where}: {len(entries)} labels; multiclass has exactly one a file"
         for entry in entries:
-            if is_event and (fault := _event_fault(entry)):
+            if is_event and (fault := event_fault(entry)):
                 yield f"{where}: event {shown(entry)}{fault}"
                 continue
             label = entry["label"] if is_event else entry
@@ -571,7 +571,8 @@ def _is_label(value: Any) -> bool:
     return isinstance(value, (str, int, float))
 
 
-def _event_fault(event: Any) -> str:
+def event_fault(event: Any) -> str:
+    """What is wrong with an event, to go on from "event ..."; empty where it is sound."""
     if not isinstance(event, dict) or not {"label", "start", "end"} <= event.keys():
         return " has not label, start and end"
     start, end = event["start"], event["end"]

@@ -15,7 +15,7 @@ import soundfile
 from .audio import check_wav
 from .entries import ENTRIES
 from .errors import one_line
-from .folder import TaskError, TaskFolder, faults, open_task
+from .folder import TaskError, TaskFolder, event_fault, faults, open_task
 from .parallel import in_parallel
 from .published import published_faults, unknown_of_published
 from .reading import names_in
@@ -205,10 +205,10 @@ def _late_events(
     task: TaskFolder, items: Mapping[str, Any], heard: Mapping[tuple[str, str], _Heard]
 ) -> Iterator[str]:
     for (split, name), result in heard.items():
-        try:
-            end = max((event["end"] for event in items[split][name]), default=0.0)
-        except (TypeError, KeyError):
+        events = items[split][name]
+        if not isinstance(events, list) or any(map(event_fault, events)):
             continue  # told already
+        end = max((event["end"] for event in events), default=0.0)
         if not result.fault and end > 1000 * (result.seconds + LENGTH_TOLERANCE_S):
             yield (
                 f"{task.path / split}.json: {name}: an event ends at {end:g} ms, but the clip has"
