@@ -442,7 +442,9 @@ def _checked(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
     count = 0
     for block in blocks:
         # A sum is NaN or infinite if a sample is, and costs a tenth of looking at each.
-        if not np.isfinite(block.sum()) and not (finite := np.isfinite(block)).all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = block.sum()
+        if not np.isfinite(total) and not (finite := np.isfinite(block)).all():
             at, channel = np.unravel_index(int(np.argmin(finite)), block.shape)
             raise TaskError(
                 f"{path}: sample {count + at} is {block[at, channel]}; expected finite samples"

@@ -2,7 +2,7 @@
 
 Decoders of rare formats loop for ever or take all memory on damaged files (libsndfile's AIFF, for
 one). They run in a child process (``python -m tasks.decoding``), whose every step has a time limit
-and whose memory is bounded; it is used for one file after another until one ends it.
+and whose memory is bounded; it is used for one file after another, until one ends it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ import soundfile
 from .errors import TaskError
 
 BLOCK_FRAMES = 1 << 18
-MOST_RATE = 10_000_000
+LEAST_RATE, MOST_RATE = 100, 10_000_000
 MOST_FRAMES = 1 << 31  # what a 16-bit WAV file holds
 TRUSTED = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")  # how files of trusted decoders begin
 STEP_SECONDS = 30  # to open a file, or to decode a block
 MOST_MEMORY = 4 << 30  # addresses of the child, its libraries included
 _END, _ERROR = 0, 0xFFFFFFFF
+_GO, _STOP = b"g", b"s"
 _AV_SAMPLING = {"u8": "int16", "s16": "int16", "s32": "int32", "dbl": "double"}
 
 Block = npt.NDArray[np.floating[Any]]  # (n, channels)
@@ -77,8 +78,10 @@ def opened(path: Path) -> Iterator[Opened]:
     with ExitStack() as closing:
         way = opened_here if is_trusted(path) else _opened_apart
         audio = closing.enter_context(way(path))
-        if not 0 < audio.rate <= MOST_RATE:
-            raise TaskError(f"{path}: sample rate is {audio.rate} Hz, expected 1 to {MOST_RATE}")
+        if not LEAST_RATE <= audio.rate <= MOST_RATE:
+            raise TaskError(
+                f"{path}: sample rate is {audio.rate} Hz, expected {LEAST_RATE} to {MOST_RATE}"
+            )
         yield audio
 
 
@@ -171,6 +174,10 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[Opened]:
         yield Opened(int(rate), sampling, None, frames())
 
 
+class _Told(TaskError):
+    """What the child says of a file, after which it waits for the next one."""
+
+
 class _Child:
     """A process that decodes: a path goes in; a line of facts, blocks and an end come out."""
 
@@ -190,21 +197,28 @@ class _Child:
         )
 
     def open(self, path: Path) -> tuple[int, str, int | None]:
+        """Begin a file: its rate, sampling and frames; its blocks follow, or the next file."""
         request = os.fsencode(path.absolute())
-        facts = json.loads(self._ask(path, struct.pack("<I", len(request)) + request))
+        self._send(struct.pack("<I", len(request)) + request)
+        facts = json.loads(self._read(path, struct.unpack("<I", self._read(path, 4))[0]))
         if "error" in facts:
-            raise TaskError(facts["error"])
+            raise _Told(facts["error"])
         return facts["rate"], facts["sampling"], facts["frames"]
 
     def blocks(self, path: Path) -> Iterator[Block]:
         while True:
+            self._send(_GO)
             frames, channels, width = struct.unpack("<III", self._read(path, 12))
             if frames == _END:
                 return
             if frames == _ERROR:
-                raise TaskError(self._read(path, channels).decode())
+                raise _Told(self._read(path, channels).decode())
             content = self._read(path, frames * channels * width)
             yield np.frombuffer(content, f"<f{width}").reshape(frames, channels)
+
+    def stop(self) -> None:
+        """Leave a file between two of its blocks."""
+        self._send(_STOP)
 
     def kill(self) -> None:
         self._process.kill()
@@ -214,12 +228,11 @@ class _Child:
                 with suppress(OSError):
                     pipe.close()
 
-    def _ask(self, path: Path, request: bytes) -> bytes:
+    def _send(self, content: bytes) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(request)
+        with suppress(BrokenPipeError):  # reading tells how it ended
+            self._process.stdin.write(content)
             self._process.stdin.flush()
-        return self._read(path, struct.unpack("<I", self._read(path, 4))[0])
 
     def _read(self, path: Path, count: int) -> bytes:
         assert self._process.stdout is not None
@@ -260,21 +273,31 @@ def _end_idle() -> None:
 @contextmanager
 def _opened_apart(path: Path) -> Iterator[Opened]:
     child = _take()
-    finished = False
+    at_block = at_request = False  # what the child waits for
 
     def blocks() -> Iterator[Block]:
-        nonlocal finished
-        yield from child.blocks(path)
-        finished = True
+        nonlocal at_block, at_request
+        at_block = False
+        for block in child.blocks(path):
+            at_block = True
+            yield block
+            at_block = False
+        at_request = True
 
     try:
         rate, sampling, frames = child.open(path)
+        at_block = True
         yield Opened(rate, sampling, frames, blocks())
+    except _Told:
+        at_block, at_request = False, True
+        raise
     finally:
-        if finished:
+        if at_block:
+            child.stop()
+        if at_block or at_request:
             with _lock:
                 _idle.append(child)
-        else:  # in the middle of a file
+        else:
             child.kill()
 
 
@@ -282,37 +305,46 @@ def _serve(requests: IO[bytes], answers: IO[bytes], seconds: int) -> None:
     """Decode one file after another until there is no request; `seconds` has every step."""
     while len(head := requests.read(4)) == 4:
         path = Path(os.fsdecode(requests.read(struct.unpack("<I", head)[0])))
-        _alarm(seconds)
         is_open = False
+        _alarm(seconds)
         try:
             with opened_here(path) as audio:
                 facts = {"rate": audio.rate, "sampling": audio.sampling, "frames": audio.frames}
-                _answer(answers, json.dumps(facts).encode(), "<I")
+                _answer(answers, facts)
                 is_open = True
-                _alarm(seconds)
-                for block in audio.blocks:
-                    if not len(block):
-                        continue
-                    _alarm(0)  # the parent may take its time
-                    answers.write(struct.pack("<III", *block.shape, block.dtype.itemsize))
-                    answers.write(np.ascontiguousarray(block).data)
-                    _alarm(seconds)
-        except (TaskError, MemoryError) as error:
-            message = str(error) or f"{path}: not readable audio: it takes too much memory"
+                _serve_blocks(requests, answers, audio.blocks, seconds)
+        except TaskError as error:
             if is_open:
-                content = message.encode()
+                content = str(error).encode()
                 answers.write(struct.pack("<III", _ERROR, len(content), 0) + content)
                 answers.flush()
-                return  # the parent ends this process anyway
-            _answer(answers, json.dumps({"error": message}).encode(), "<I")
-            return
+            else:
+                _answer(answers, {"error": str(error)})
         _alarm(0)
-        answers.write(struct.pack("<III", _END, 0, 0))
+
+
+def _serve_blocks(
+    requests: IO[bytes], answers: IO[bytes], blocks: Iterator[Block], seconds: int
+) -> None:
+    """A block for each request, until the end or until the parent wants no more."""
+    while True:
+        _alarm(0)  # the parent may take its time
+        if requests.read(1) != _GO:
+            return
+        _alarm(seconds)
+        block = next((block for block in blocks if len(block)), None)
+        if block is None:
+            answers.write(struct.pack("<III", _END, 0, 0))
+            answers.flush()
+            return
+        answers.write(struct.pack("<III", *block.shape, block.dtype.itemsize))
+        answers.write(np.ascontiguousarray(block).data)
         answers.flush()
 
 
-def _answer(answers: IO[bytes], content: bytes, form: str) -> None:
-    answers.write(struct.pack(form, len(content)) + content)
+def _answer(answers: IO[bytes], facts: dict[str, Any]) -> None:
+    content = json.dumps(facts).encode()
+    answers.write(struct.pack("<I", len(content)) + content)
     answers.flush()
 
 

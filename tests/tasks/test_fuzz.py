@@ -202,9 +202,8 @@ FORMATS = [
 ]
 # Decoded in a process of their own.
 OTHERS = [
-    *(("AIFF", subtype) for subtype in ("PCM_16", "FLOAT", "DWVW_16")),
-    *(("AU", "PCM_16"), ("CAF", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("VOC", "PCM_16")),
-    *(("W64", "PCM_16"), ("SVX", "PCM_16"), ("PAF", "PCM_16")),
+    *(("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("AIFF", "IMA_ADPCM"), ("AU", "PCM_16")),
+    *(("CAF", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("VOC", "PCM_16"), ("W64", "PCM_16")),
 ]
 
 
@@ -217,7 +216,9 @@ def _check_audio(suffix: str, content: bytes) -> None:
             assert np.isfinite(samples).all() and rate > 0 and np.abs(samples).max() <= 1
         with _task_error_or_nothing():
             write_at_rates(path, {16000: Path(folder) / "made.wav"}, seconds=0.1)
-            assert soundfile.info(str(Path(folder) / "made.wav")).frames == 1600
+            assert soundfile.info(str(Path(folder) / "made.wav")).frames == pytest.approx(
+                1600, abs=160
+            )
 
 
 @fuzzed(2500)

@@ -243,7 +243,7 @@ def test_untrusted_audio_is_decoded_in_another_process(tmp_path: Path) -> None:
     (tmp_path / "c.aiff").write_bytes(b"FORM garbage")
     with pytest.raises(TaskError, match=r"c.aiff: "):
         read_audio(tmp_path / "c.aiff")
-    assert len(decoding._idle) == children - 1
+    assert len(decoding._idle) == children  # it has told, and goes on
 
 
 @pytest.mark.timeout(30)
