@@ -19,17 +19,21 @@ import torch
 
 from benchmark.embeddings.batching import BatchedEmbedding
 from benchmark.embeddings.clock import Clock
+from benchmark.embeddings.digests import check_files
 from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
+from benchmark.embeddings.scale import scale_advice, scale_of
 from benchmark.embeddings.store import (
     EmbeddingStore,
     FinishedError,
     check_disk,
+    discard_info,
     disk_errors,
     final_order,
     read_info,
     write_info,
 )
+from benchmark.errors import UserError
 from benchmark.models.hear_module import LoadedModel
 from benchmark.models.library_messages import messages_of_libraries
 from benchmark.records.environment import describe_machine, package_versions
@@ -118,13 +122,31 @@ def embed(
             limit=limit,
         )
         folder = out / "embeddings" / unit.folder
-        if (info := read_info(folder)) is None:
+        info = _finished(folder, model)
+        if info is None:
             on_start()
             info = _embed(model, source, folder, unit, wait, on_call, on_progress)
         elif (name := model.spec.display_name) and name != info.get("name"):
             info = {**info, "name": name}
             write_info(folder, info)
     return Embeddings(folder, info)
+
+
+def _finished(folder: Path, model: LoadedModel) -> dict[str, Any] | None:
+    """Content of ``embedding.json`` if the folder is as it was written; None, and said, if not."""
+    try:
+        info = read_info(folder)
+        if info is not None:
+            check_files(folder, info)
+    except UserError as error:
+        model.remark(f"{error}: made again")
+        discard_info(folder)
+        return None
+    name = model.spec.display_name
+    if info is not None and name and info.get("name") != name:
+        info["name"] = name
+        write_info(folder, info)
+    return info
 
 
 def _embed(
@@ -172,9 +194,11 @@ def _embed(
                     batched.take(clip)
                 batched.finish_split(split)
             batched.wait()
-        info = {**_about(model, task, unit), **batched.stats()}
-        store.finish(info)
-    return info
+        scale = scale_of([folder / f"{split}.embeddings.npy" for split in task.splits], size)
+        if advice := scale_advice(scale):
+            model.remark(f"{model.name} on {task.path.name}: {advice}")
+        info = {**_about(model, task, unit), **batched.stats(), "scale": scale}
+        return store.finish(info)
 
 
 def _about(model: LoadedModel, task: TaskFolder, unit: EmbeddingUnit) -> dict[str, Any]:

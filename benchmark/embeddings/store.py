@@ -11,8 +11,8 @@ For every split, clips in the kit's shuffled order:
 
 Rows are appended to ``*.partial`` files, and ``journal.jsonl`` says how many of them are safe: a
 process that is killed loses the seconds since the journal's last line, and the next one goes on
-from there. A split is finished when its ``embeddings.npy`` is there, the task when
-``embedding.json`` is.
+from there. A split is finished when the journal has the digests of its files, the task when
+``embedding.json`` is there, which has the digests of all. What does not match is made again.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from benchmark.embeddings.digests import damaged_files, digests_of
 from benchmark.embeddings.limited_task import LimitedTask
 from benchmark.errors import BusyError, DiskFullError, UserError
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder, known_labels_file
@@ -43,7 +44,7 @@ JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
 SYNC_SECONDS = 3.0
 WAIT_SECONDS = 1.0
-ADDITIVE = ("audio_seconds", "seconds", "cpu_seconds")  # stats that add up over clips
+NO_AMOUNTS = ("hop_ms", "overhead")  # of the stats: those that do not add up over clips
 EVENT_END_MS = 0.0001  # hear-eval-kit: so that an event includes its end
 
 
@@ -76,12 +77,22 @@ def read_info(folder: Path) -> dict[str, Any] | None:
         raise UserError(
             f"{folder / INFO_FILE} is not JSON ({error}); delete the folder and embed again"
         ) from None
+    if not isinstance(info, dict) or not info:
+        raise UserError(
+            f"{folder / INFO_FILE} does not describe embeddings; delete the folder and embed again"
+        )
     return info
 
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
-    """Write ``embedding.json`` of complete embeddings, whole or not at all."""
-    _write_file(folder / INFO_FILE, json.dumps(info, indent=1).encode())
+    """Write ``embedding.json``, which makes the embeddings in the folder complete."""
+    _write_whole(folder / INFO_FILE, json.dumps(info, indent=1).encode())
+
+
+def discard_info(folder: Path) -> None:
+    """Make the embeddings in the folder incomplete: nothing of them is taken over."""
+    for name in (INFO_FILE, JOURNAL_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def finished_embeddings(out: Path) -> list[Path]:
@@ -204,10 +215,11 @@ class EmbeddingStore:
         self._row_bytes = {"embeddings": 4 * size}
         if task.embedding_type == "event":
             self._row_bytes["timestamps"] = 8
-        self.stats: dict[str, Any] = {}
-        self._spent: dict[str, dict[str, Any]] = {}  # of `stats`, by split, what adds up
         self._rows: dict[str, list[int]] = {split: [] for split in task.splits}
+        self._finished: dict[str, dict[str, str]] = {}  # digests of the files of finished splits
+        self._spent: dict[str, dict[str, Any]] = {split: {} for split in task.splits}
         self._read_journal()
+        self.stats = self._counted = _sum(self._spent.values())
         self._journal = self._open_journal()
         self._pending: list[int] = []
         self._synced = time.monotonic()
@@ -227,7 +239,7 @@ class EmbeddingStore:
                 while_waiting()
 
     def is_finished(self, split: str) -> bool:
-        return self._path(split, "embeddings.npy").exists()
+        return split in self._finished
 
     def clips_done(self, split: str) -> int:
         """Number of the split's clips, in `final_order`, that need not be embedded again."""
@@ -284,16 +296,30 @@ class EmbeddingStore:
             named = [
                 [file, t] for file, clip in zip(files, clips, strict=True) for t in clip.tolist()
             ]
-            self._write(f"{split}.filename-timestamps.json", _json(named))
+            _write_whole(self._path(split, "filename-timestamps.json"), _json(named))
         else:
             labels = [items[file] for file in files]
-        self._write(f"{split}.embedding-dimensions.json", _json([sum(rows), self._size]))
-        self._write(f"{split}.target-labels.pkl", pickle.dumps(labels, protocol=4))
+        _write_whole(self._path(split, "embedding-dimensions.json"), _json([sum(rows), self._size]))
+        _write_whole(self._path(split, "target-labels.pkl"), pickle.dumps(labels, protocol=4))
         self._close_split()
-        os.replace(self._partial(split, "embeddings"), self._path(split, "embeddings.npy"))
+        names = ["embedding-dimensions.json", "target-labels.pkl"]
+        names += ["filename-timestamps.json"] if self._task.embedding_type == "event" else []
+        partial = self._partial(split, "embeddings")
+        digests = digests_of(self.folder, [*(f"{split}.{name}" for name in names), partial.name])
+        digests[self._path(split, "embeddings.npy").name] = digests.pop(partial.name)
+        # First the line: what the journal calls finished gets its name when it is opened again.
+        self._finished[split] = digests
+        self._append_line(self._journal_line(split, [], {}))
+        os.replace(partial, self._path(split, "embeddings.npy"))
 
-    def finish(self, info: Mapping[str, Any]) -> None:
-        """Complete the folder: the task's own files, and `info` as ``embedding.json``."""
+    def finish(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete the folder: the task's own files, and `info` as ``embedding.json``.
+
+        Returns
+        -------
+        dict
+            `info`, and as "files" the SHA-256 of every file.
+        """
         splits = [f"{split}.json" for split in self._task.splits]
         partial = map(known_labels_file, self._task.splits)
         known = [name for name in partial if (self._task.path / name).exists()]
@@ -301,12 +327,19 @@ class EmbeddingStore:
             shutil.copyfile(self._task.path / name, self.folder / name)
         if isinstance(self._task, LimitedTask):
             for split in self._task.splits:
-                self._write(f"{split}.json", json.dumps(self._task.items(split)).encode())
-        write_info(self.folder, info)
+                _write_whole(
+                    self._path(split, "json"), json.dumps(self._task.items(split)).encode()
+                )
+        digests = digests_of(self.folder, (METADATA_FILE, VOCABULARY_FILE, *splits, *known))
+        for split in self._task.splits:
+            digests |= self._finished[split]
+        complete = {**info, "files": digests}
+        write_info(self.folder, complete)
         for path in (*self.folder.glob("*.partial"), self.folder / JOURNAL_FILE):
             path.unlink(missing_ok=True)
         (self.folder / LOCK_FILE).unlink(missing_ok=True)
         self.close()
+        return complete
 
     def close(self) -> None:
         """Keep what was appended so far and let other processes in."""
@@ -337,42 +370,53 @@ class EmbeddingStore:
         self._files, self._split = [], None
 
     def _read_journal(self) -> None:
-        """Take over what the journal counts; lines after a torn one count nothing."""
-        path = self.folder / JOURNAL_FILE
-        with suppress(FileNotFoundError, ValueError):
-            for line in path.read_bytes().split(b"\n")[:-1]:
-                entry = json.loads(line)
-                split = entry["split"]
-                self._rows[split] += entry["rows"]
-                since = _added(entry["stats"], self.stats, -1)
-                self._spent[split] = _added(self._spent.get(split, {}), since)
-                self.stats = entry["stats"]
-        for split, rows in self._rows.items():
-            if self.is_finished(split):  # counts by its file
-                rows.clear()
-            elif not rows or self._lost_rows(split):  # begins anew, and so do its seconds
-                rows.clear()
-                spent = self._spent.pop(split, {})
-                self.stats = {**self.stats, **_added(self.stats, spent, -1)}
+        """Take over what the journal counts and the disk has."""
+        for line in _journal_lines(self.folder / JOURNAL_FILE, self._task.splits):
+            split = line["split"]
+            self._rows[split] += line["rows"]
+            self._spent[split] = _sum([self._spent[split], line["spent"]])
+            if line["digests"]:
+                self._finished[split] = line["digests"]
+        for split in self._task.splits:
+            if split in self._finished:
+                partial, whole = self._partial(split, "embeddings"), f"{split}.embeddings.npy"
+                if partial.exists() and not (self.folder / whole).exists():
+                    os.replace(partial, self.folder / whole)
+                if not damaged_files(self.folder, self._finished[split]):
+                    continue
+                del self._finished[split]
+            elif self._rows_are_there(split):
+                continue
+            # What was spent on lost rows is spent again, and counts once.
+            self._rows[split], self._spent[split] = [], {}
 
-    def _lost_rows(self, split: str) -> bool:
-        """Whether a partial file of the split holds fewer rows than the journal counts."""
-        paths = {what: self._partial(split, what) for what in self._row_bytes}
-        held = {what: p.stat().st_size if p.exists() else 0 for what, p in paths.items()}
-        count = sum(self._rows[split])
-        return any(held[what] < size * count for what, size in self._row_bytes.items())
+    def _rows_are_there(self, split: str) -> bool:
+        rows = self._rows[split]
+        if len(rows) > len(self._order[split]):
+            return False
+        for what, row_bytes in self._row_bytes.items():
+            partial = self._partial(split, what)
+            held = partial.stat().st_size if partial.exists() else 0
+            if held < row_bytes * sum(rows):
+                return False
+        return True
 
     def _open_journal(self) -> FileIO:
-        lines, spent = [], dict[str, Any]()
-        for split, rows in self._rows.items():
-            spent = _added(spent, self._spent.get(split, {}))
-            lines.append(self._journal_line(split, rows, {**self.stats, **spent}))
-        self._write(JOURNAL_FILE, b"".join(lines if self.stats else []))
+        lines = [
+            self._journal_line(split, rows, self._spent[split])
+            for split, rows in self._rows.items()
+            if rows or self.is_finished(split)
+        ]
+        _write_whole(self.folder / JOURNAL_FILE, b"".join(lines))
         return FileIO(self.folder / JOURNAL_FILE, "a")
 
-    @staticmethod
-    def _journal_line(split: str, rows: list[int], stats: Mapping[str, Any]) -> bytes:
-        return _json({"split": split, "rows": rows, "stats": stats}) + b"\n"
+    def _journal_line(self, split: str, rows: list[int], spent: Mapping[str, Any]) -> bytes:
+        digests = self._finished.get(split, {})
+        return _json({"split": split, "rows": rows, "spent": spent, "digests": digests}) + b"\n"
+
+    def _append_line(self, line: bytes) -> None:
+        _write_all(self._journal, np.frombuffer(line, np.uint8))
+        os.fsync(self._journal.fileno())
 
     def _sync(self) -> None:
         """Make what was appended safe, first the rows, then the line that counts them."""
@@ -380,18 +424,15 @@ class EmbeddingStore:
             for file in self._files:
                 os.fsync(file.fileno())
             split = str(self._split)
-            line = self._journal_line(split, self._pending, self.stats)
-            _write_all(self._journal, np.frombuffer(line, np.uint8))
-            os.fsync(self._journal.fileno())
+            spent = _difference(self.stats, self._counted)
+            self._append_line(self._journal_line(split, self._pending, spent))
+            self._counted = self.stats
             self._rows[split] += self._pending
             self._pending = []
         self._synced = time.monotonic()
 
-    def _write(self, name: str, content: bytes) -> None:
-        _write_file(self.folder / name, content)
 
-
-def _write_file(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:
         file.write(content)
@@ -400,16 +441,49 @@ def _write_file(path: Path, content: bytes) -> None:
     os.replace(partial, path)
 
 
-def _added(a: Mapping[str, Any], b: Mapping[str, Any], sign: int = 1) -> dict[str, Any]:
-    """Those stats of `a` and `b` that add up over clips, added or (sign -1) subtracted."""
+def _journal_lines(path: Path, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Lines of a journal; those after a torn or foreign one count nothing."""
+    with suppress(OSError, ValueError, RecursionError):
+        for text in path.read_bytes().split(b"\n")[:-1]:
+            line = json.loads(text)
+            if not (
+                isinstance(line, dict)
+                and line.keys() == {"split", "rows", "spent", "digests"}
+                and line["split"] in splits
+                and isinstance(line["rows"], list)
+                and all(type(rows) is int and rows > 0 for rows in line["rows"])
+                and isinstance(line["spent"], dict)
+                and isinstance(line["digests"], dict)
+            ):
+                return
+            yield line
 
-    def one(x: Any, y: Any) -> Any:
-        if isinstance(x, Mapping) or isinstance(y, Mapping):
-            x, y = x or {}, y or {}
-            return {key: one(x.get(key), y.get(key)) for key in {**x, **y}}
-        return (x or 0.0) + sign * (y or 0.0)
 
-    return {key: one(a.get(key), b.get(key)) for key in ADDITIVE if key in a or key in b}
+def _sum(stats: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Stats of parts as those of the whole; what is no amount is as the last part has it."""
+    total: dict[str, Any] = {}
+    for each in stats:
+        for key, value in each.items():
+            if isinstance(value, dict):
+                total[key] = _sum([total.get(key, {}), value])
+            elif key in NO_AMOUNTS or not isinstance(value, (int, float)):
+                total[key] = value
+            else:
+                total[key] = total.get(key, 0) + value
+    return total
+
+
+def _difference(stats: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What `_sum` adds to `before` to get `stats`."""
+    difference: dict[str, Any] = {}
+    for key, value in stats.items():
+        if isinstance(value, dict):
+            difference[key] = _difference(value, before.get(key, {}))
+        elif key in NO_AMOUNTS or not isinstance(value, (int, float)):
+            difference[key] = value
+        else:
+            difference[key] = value - before.get(key, 0)
+    return difference
 
 
 def _json(content: Any) -> bytes:

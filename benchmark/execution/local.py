@@ -6,29 +6,29 @@ before it in the same process, does not change its numbers.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.errors import BusyError
 from benchmark.execution.isolation import Done, Failure, Report, Worker, close, receive
 from benchmark.protocols.options import ProtocolOptions
-
-BUSY_SECONDS = 2.0  # between two looks at what another process is evaluating
 
 OnProgress = Callable[[Path, float, str], None]
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a folder of embeddings by a protocol; answered by the path of the record."""
+    """Evaluate a folder of embeddings by a protocol; answered by the path of the record.
+
+    `check_files` is for embeddings that this run has neither made nor checked.
+    """
 
     folder: Path
     out: Path
     protocol: str
     options: ProtocolOptions
+    check_files: bool
 
 
 class Evaluators:
@@ -52,7 +52,7 @@ class Evaluators:
     def evaluate(
         self, requests: Sequence[Evaluate], on_progress: OnProgress
     ) -> Iterator[tuple[Path, Done | Failure]]:
-        """Evaluate folders of embeddings; those that another process is at come last.
+        """Evaluate folders of embeddings.
 
         Parameters
         ----------
@@ -67,31 +67,22 @@ class Evaluators:
         """
         todo = deque(requests)
         running: dict[Worker, Evaluate] = {}
-        elsewhere = 0  # of `todo`, at its end: those that another process is at
         while todo or running:
             for worker in self._workers:
                 if todo and not worker.busy:
-                    if elsewhere == len(todo):
-                        if running:  # what ends first may leave something better to do
-                            break
-                        time.sleep(BUSY_SECONDS)
-                        elsewhere = 0
                     running[worker] = todo.popleft()
                     worker.submit(running[worker])
             worker, message = receive(self._workers)
-            if not isinstance(message, (Done, Failure)):
-                on_progress(running[worker].folder, *message)
-                continue
-            request = running.pop(worker)
-            if isinstance(message, Failure) and message.error is BusyError:
-                todo.append(request)
-                elsewhere += 1
+            if isinstance(message, (Done, Failure)):
+                yield running.pop(worker).folder, message
             else:
-                yield request.folder, message
+                on_progress(running[worker].folder, *message)
 
 
 def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
     """See `benchmark.execution.isolation.Worker`; it reports (part that is done, what is done)."""
+    from benchmark.embeddings.digests import check_files
+    from benchmark.embeddings.store import read_info
     from benchmark.execution.evaluate import evaluate
     from benchmark.models.process_state import ProcessState
     from benchmark.protocols.registry import protocol
@@ -103,6 +94,8 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
             report((part, text))
 
         try:
+            if request.check_files and (info := read_info(request.folder)) is not None:
+                check_files(request.folder, info)
             return evaluate(
                 request.folder,
                 request.out,

@@ -112,9 +112,11 @@ def run(
         with closing(embedded):
             for folder in embedded:
                 if jobs == 1:  # the first scores come early, and a mistake shows soon
-                    _evaluate(job, evaluators, [folder], out, protocol, options)
+                    _evaluate(job, evaluators, [folder], out, protocol, options, check_files=False)
         if jobs > 1:
-            _evaluate(job, evaluators, job.outcome.embeddings, out, protocol, options)
+            _evaluate(
+                job, evaluators, job.outcome.embeddings, out, protocol, options, check_files=False
+            )
     return job.outcome
 
 
@@ -156,13 +158,18 @@ def evaluate_all(
         There are none, or none of a module or task that is named; the engine is not installed.
     """
     protocol.check(options)
+    job = _Job(say, verbose)
     chosen = []
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):
-        info = read_info(folder) or {}
+        try:
+            info = read_info(folder) or {}
+        except UserError as error:
+            job.fail(folder.name, Failure(str(error)))
+            continue
         names = {
-            "model": {info["module"], info["model"]},
-            "task": {info["task"], info["task_name"]},
+            "model": {str(info.get("module", "")), folder.parent.name},
+            "task": {str(info.get(key, "")) for key in ("task", "task_name")},
         }
         for kind in there:
             there[kind] |= names[kind]
@@ -179,10 +186,9 @@ def evaluate_all(
                 )
     if not chosen:
         raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
-    job = _Job(say, verbose)
     job.outcome.embeddings += chosen
     with Evaluators(jobs) as evaluators:
-        _evaluate(job, evaluators, chosen, out, protocol, options)
+        _evaluate(job, evaluators, chosen, out, protocol, options, check_files=True)
     return job.outcome
 
 
@@ -284,8 +290,12 @@ def _evaluate(
     out: Path,
     protocol: Protocol,
     options: ProtocolOptions,
+    *,
+    check_files: bool,
 ) -> None:
-    requests = [Evaluate(folder, out.absolute(), protocol.name, options) for folder in folders]
+    requests = [
+        Evaluate(folder, out.absolute(), protocol.name, options, check_files) for folder in folders
+    ]
     with _evaluation_bars(len(folders)) as on_progress:
         for folder, answer in evaluators.evaluate(requests, on_progress):
             on_progress(folder, 1.0, "done")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from benchmark.embeddings import batching, store
 from benchmark.embeddings.dataset import TaskRows, read_embedded_task
 from benchmark.embeddings.extract import Embeddings, embed
 from benchmark.embeddings.limited_task import limit_task
-from benchmark.embeddings.store import final_order
+from benchmark.embeddings.store import final_order, read_info
 from benchmark.errors import DiskFullError, UserError
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
@@ -199,6 +200,48 @@ def test_interrupted_at_any_batch_it_ends_with_the_same_bits(tmp_path: Path, kin
         assert len(model.model.batches) == batches - after
         assert made.info["audio_seconds"] == pytest.approx(whole.info["audio_seconds"])
         assert made.info["hop_ms"] == whole.info["hop_ms"]
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda f: zeros(f / f"{FOLDS[0]}.embeddings.npy"), "fold00.embeddings.npy is not as"),
+        (lambda f: (f / f"{FOLDS[1]}.target-labels.pkl").unlink(), "target-labels.pkl is not as"),
+        (lambda f: (f / "labelvocabulary.csv").write_text("idx,label\n"), "labelvocabulary.csv"),
+        (lambda f: (f / "embedding.json").write_text("{}"), "does not describe embeddings"),
+        (lambda f: (f / "embedding.json").write_text("[]"), "does not describe embeddings"),
+        (lambda f: (f / "embedding.json").write_text('{"model": "x"}'), "embedding.json is not as"),
+        (lambda f: (zeros(f / f"{FOLDS[0]}.embeddings.npy"), (f / "embedding.json").unlink()), ""),
+    ],
+)
+def test_what_is_not_as_written_is_made_again(
+    tmp_path: Path, kind: str, damage: Callable[[Path], Any], said: str
+) -> None:
+    task = make_task(tmp_path, kind)
+    made = embed(tiny(), task, tmp_path / "out")
+    whole = data(made)
+    damage(made.path)
+    told: list[str] = []
+    model = load_model(ModelSpec("tiny_hear"), remark=told.append)
+    again = embed(model, task, tmp_path / "out")
+    assert again.path == made.path and data(again) == whole
+    assert "".join(told).count(said) == (1 if said else len(told) + 1) and model.model.batches
+    assert all("made again" in line for line in told)
+
+
+def test_a_new_display_name_is_taken_over(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    plain = embed(tiny(), task, tmp_path / "out")
+    model = load_model(ModelSpec("tiny_hear", display_name="Tiny"))
+    named = embed(model, task, tmp_path / "out")
+    assert named.path == plain.path and not model.model.batches
+    assert named.info == {**plain.info, "name": "Tiny"} == read_info(named.path)
+    assert embed(tiny(), task, tmp_path / "out").info == named.info, "no name changes nothing"
 
 
 KILLED = """

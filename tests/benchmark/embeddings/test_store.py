@@ -209,31 +209,6 @@ def test_rows_that_got_lost_are_made_again(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_seconds_of_rows_that_got_lost_are_not_counted_twice(tmp_path: Path) -> None:
-    task, out = make_task(tmp_path), tmp_path / "out"
-
-    def stats(seconds: float) -> dict[str, Any]:
-        of_phases = {"model": seconds / 2, "total": seconds}
-        return {"hop_ms": 50.0, "audio_seconds": 10 * seconds, "seconds": of_phases}
-
-    opened = EmbeddingStore(out, task, SIZE)
-    clips = len(task.items(FOLDS[0]))
-    opened.append(FOLDS[0], np.zeros((clips, SIZE), np.float32), None, stats(3.0))
-    opened.finish_split(FOLDS[0])
-    opened.append(FOLDS[1], np.zeros((1, SIZE), np.float32), None, stats(8.0))
-    opened.close()
-    EmbeddingStore(out, task, SIZE).close()  # writes the journal anew
-    (out / f"{FOLDS[1]}.embeddings.partial").unlink()
-    opened = EmbeddingStore(out, task, SIZE)
-    assert opened.clips_done(FOLDS[1]) == 0
-    assert opened.stats == stats(3.0)
-    opened.close()
-    (out / f"{FOLDS[0]}.embeddings.npy").unlink()
-    opened = EmbeddingStore(out, task, SIZE)
-    assert opened.stats == stats(0.0)
-    opened.close()
-
-
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     task = make_task(tmp_path)
     first = EmbeddingStore(tmp_path / "out", task, SIZE)
@@ -290,8 +265,101 @@ def test_complete_folders_are_found(tmp_path: Path) -> None:
     write(done, task)
     write(tmp_path / "out" / "embeddings" / "m-1" / "t-2", task, stop=4)
     assert store.finished_embeddings(tmp_path / "out") == [done]
-    assert store.read_info(done) == {"made": "here"}
+    info = store.read_info(done) or {}
+    assert info.pop("files").keys() == contents(done).keys() - {"embedding.json"}
+    assert info == {"made": "here"}
     assert store.read_info(tmp_path) is None
     (done / "embedding.json").write_text("{")
     with pytest.raises(UserError, match="is not JSON"):
         store.read_info(done)
+    for empty in ("{}", "[]", "7"):
+        (done / "embedding.json").write_text(empty)
+        with pytest.raises(UserError, match="does not describe embeddings"):
+            store.read_info(done)
+
+
+@pytest.mark.parametrize("kind", ["scene", "event"])
+def test_finished_splits_count_by_their_digests(tmp_path: Path, kind: str) -> None:
+    task = make_task(tmp_path, kind)
+    write(tmp_path / "whole", task)
+    stopped = tmp_path / "stopped"
+    write(stopped, task, stop=7)  # in the third fold; three batches a fold
+    for name in (f"{FOLDS[0]}.embeddings.npy", f"{FOLDS[1]}.target-labels.pkl"):
+        opened = EmbeddingStore(stopped, task, SIZE)
+        assert [opened.is_finished(split) for split in FOLDS] == [True, True, False]
+        opened.close()
+        path = stopped / name
+        good = path.read_bytes()
+        path.write_bytes(bytes(len(good)))
+        opened = EmbeddingStore(stopped, task, SIZE)
+        damaged = name.partition(".")[0]
+        assert [split for split in FOLDS[:2] if not opened.is_finished(split)] == [damaged]
+        assert opened.clips_done(damaged) == 0
+        opened.close()
+        write(stopped, task)
+        assert contents(stopped) == contents(tmp_path / "whole")
+        store.discard_info(stopped)
+        write(stopped, task, stop=7)
+
+
+def test_a_split_whose_name_came_too_late_is_finished(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    write(tmp_path / "out", task, stop=4)
+    whole = tmp_path / "out" / f"{FOLDS[0]}.embeddings.npy"
+    whole.rename(tmp_path / "out" / f"{FOLDS[0]}.embeddings.partial")
+    opened = EmbeddingStore(tmp_path / "out", task, SIZE)
+    assert opened.is_finished(FOLDS[0]) and whole.exists()
+    opened.close()
+
+
+def test_stats_of_lost_rows_are_not_counted(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    folder = tmp_path / "out"
+
+    def append(opened: EmbeddingStore, split: str, seconds: float) -> None:
+        files = final_order(task)[split]
+        data = np.concatenate([embedding(name, 1) for name in files])
+        before = opened.stats.get("seconds", {}).get("model", 0.0)
+        stats = {"seconds": {"model": before + seconds}, "hop_ms": 50.0}
+        opened.append(split, data, None, stats)
+
+    opened = EmbeddingStore(folder, task, SIZE)
+    append(opened, FOLDS[0], 5.0)
+    opened.finish_split(FOLDS[0])
+    append(opened, FOLDS[1], 7.0)
+    opened.close()
+    (folder / f"{FOLDS[1]}.embeddings.partial").unlink()
+    for _ in range(2):  # the journal is written anew each time
+        opened = EmbeddingStore(folder, task, SIZE)
+        assert opened.stats == {"seconds": {"model": 5.0}, "hop_ms": 50.0}
+        opened.close()
+    opened = EmbeddingStore(folder, task, SIZE)
+    append(opened, FOLDS[1], 7.5)
+    assert opened.stats["seconds"] == {"model": 12.5}
+    opened.close()
+    assert EmbeddingStore(folder, task, SIZE).stats["seconds"] == {"model": 12.5}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]",
+        b"7",
+        b'{"split": "fold00"}',
+        b'{"split": "other", "rows": [1], "spent": {}, "digests": {}}',
+        b'{"split": "fold00", "rows": [-1], "spent": {}, "digests": {}}',
+        b'{"split": "fold00", "rows": [1000000000], "spent": {}, "digests": {}}',
+        b'{"split": "fold00", "rows": [], "spent": {}, "digests": {"fold00.json": "0"}}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_journal_that_is_none_counts_nothing(tmp_path: Path, line: bytes) -> None:
+    task = make_task(tmp_path)
+    write(tmp_path / "whole", task)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "journal.jsonl").write_bytes(line + b"\n")
+    opened = EmbeddingStore(tmp_path / "out", task, SIZE)
+    assert opened.missing() == 21 and opened.stats == {}
+    opened.close()
+    write(tmp_path / "out", task)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
