@@ -48,7 +48,7 @@ from .weights.loading import (
     load_configured,
     load_network,
     load_strict,
-    quoted,
+    shown,
     wrong_model,
 )
 
@@ -82,7 +82,7 @@ _IGNORED = (
     "encoder_mask_emb",
     "decoder_mask_emb",
 )
-_POSITIONS, _COMPARED = "enc_sine_pos_embed.pe", 512  # of 48,000 tokens, in 147 MB
+_POSITIONS, _COMPARED = "enc_sine_pos_embed.pe", 128  # of 48,000 tokens, in 147 MB
 
 
 def load_model(
@@ -111,7 +111,7 @@ def _load_file(path: Path) -> MaeAst:
         raise wrong_model(path, 'its "cfg" has no part "model"', tensors)
     for name, value in _REQUIRED.items():
         if settings.get(name) != value:
-            fault = f"its configuration has {name}={quoted(settings.get(name))}; expected {value!r}"
+            fault = f"its configuration has {name}={shown(settings.get(name))}; expected {value!r}"
             raise wrong_model(path, fault, tensors)
     size, step = (
         tuple(settings.get(f"ast_kernel_{what}_{axis}") for axis in ("time", "chan"))
@@ -119,7 +119,7 @@ def _load_file(path: Path) -> MaeAst:
     )
     patch = next((known for known in PATCHES.values() if size == step == known), None)
     if patch is None:
-        found = f"{quoted(size)} every {quoted(step)}"
+        found = f"{shown(size)} every {shown(step)}"
         fault = f"its patches (frames, mels) are {found}; expected (16, 16) or (2, 128)"
         raise wrong_model(path, fault, tensors)
     network = MaeAst(patch)

@@ -54,6 +54,7 @@ from .weights.loading import (
     load_tensors,
     quoted,
     resolve,
+    shown,
     wrong_model,
 )
 
@@ -303,12 +304,12 @@ def _load_file(path: Path) -> nn.Module:
     if config is None:
         raise WeightsError(f"{path} has no config.json beside it; expected the published folder")
     if config.get("model_type") != "wav2vec2" or config.get("add_adapter"):
-        fault = f"its config.json has model_type={quoted(config.get('model_type'))}"
+        fault = f"its config.json has model_type={shown(config.get('model_type'))}"
         raise wrong_model(path, f"{fault}; expected 'wav2vec2', without adapters", ())
     tensors = load_tensors(path)
     for name, value in config.items():
         if expected := _unfit(name, value):
-            fault = f"its config.json has {name}={quoted(value)}; {expected}"
+            fault = f"its config.json has {name}={shown(value)}; {expected}"
             raise wrong_model(path, fault, tensors)
     try:
         network = _network(config)
@@ -350,7 +351,7 @@ def _normalises(path: Path) -> bool:
     """Whether the weights are for standardised sounds."""
     settings = _json_beside(path, "preprocessor_config.json") or {}
     if settings.get("sampling_rate", Wav2Vec2.sample_rate) != Wav2Vec2.sample_rate:
-        rate = quoted(settings["sampling_rate"])
+        rate = shown(settings["sampling_rate"])
         fault = f"its preprocessor_config.json has sampling_rate={rate}"
         raise wrong_model(path, f"{fault}; expected {Wav2Vec2.sample_rate}", ())
     return bool(settings.get("do_normalize", True))

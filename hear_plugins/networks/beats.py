@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..weights.messages import quoted
+from ..weights.messages import shown
 from .linear import Linear, PatchConv2d, is_plain
 from .post_norm import Attention, Encoder, FbankTransformer
 from .vit import patchify
@@ -52,13 +52,13 @@ class Config:
         """
         for name, value in _REQUIRED.items():
             if cfg.get(name) != value:
-                raise ValueError(f"{name}={quoted(cfg.get(name))}; expected {value!r}")
+                raise ValueError(f"{name}={shown(cfg.get(name))}; expected {value!r}")
         given = {f.name: cfg[f.name] for f in fields(cls) if f.name in cfg}
         for name, value in given.items():
             most = MOST_LAYERS if name == "encoder_layers" else LARGEST
             if not isinstance(value, bool | int) or not (value is False or 1 <= value <= most):
                 expected = f"expected a whole number from 1 to {most}"
-                raise ValueError(f"{name}={quoted(value)}; {expected}")
+                raise ValueError(f"{name}={shown(value)}; {expected}")
         config = cls(**given)
         for name in ("encoder_attention_heads", "conv_pos_groups"):
             parts, embed_dim = getattr(config, name), config.encoder_embed_dim

@@ -18,7 +18,7 @@ from torch import Tensor
 from .archive_inspection import torch_pickle
 from .errors import WeightsError
 from .file_type import PICKLE, SAFETENSORS, ZIP, file_type
-from .messages import quoted
+from .messages import quoted, shown
 from .pickle_inspection import DICT, LIST, PickleError, pickles
 from .strict import wrong_model
 
@@ -86,7 +86,7 @@ def _named_tensors(path: Path, content: Mapping[Any, Any]) -> dict[str, Tensor]:
         if not isinstance(value, Tensor):
             continue
         if not isinstance(name, str):
-            fault = f"a tensor is named by {quoted(name)}; expected text"
+            fault = f"a tensor is named by {shown(name)}; expected text"
         elif value.layout is not torch.strided or value.device.type != "cpu":
             fault = f"tensor {quoted(name)} is {value.layout} on {value.device}; expected dense"
         elif value.dtype not in FLOATS + _INTEGERS:

@@ -4,7 +4,7 @@ from .cache import CACHE_VARIABLE, cache_dir, existing, resolve
 from .checkpoint_file import load_configured, load_content, load_tensors
 from .errors import WeightsError
 from .fixed_tables import check_tables, dft_tables, torchlibrosa_tables
-from .messages import quoted
+from .messages import quoted, shown
 from .network import Network, load_network
 from .provenance import file_provenance
 from .random_weights import RANDOM_VARIABLE, fill_random, random_seed
@@ -29,6 +29,7 @@ __all__ = [
     "load_strict",
     "load_tensors",
     "quoted",
+    "shown",
     "random_seed",
     "resolve",
     "torchlibrosa_tables",

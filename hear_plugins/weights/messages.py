@@ -22,9 +22,14 @@ def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
-def quoted(value: object) -> str:
-    """What a file says, as it may stand in a message: short, of any type and depth."""
-    return one_line(value if isinstance(value, str) else reprlib.repr(value), LONGEST_QUOTE)
+def quoted(text: str) -> str:
+    """A name or message out of a file, short enough to stand in a line."""
+    return one_line(text, LONGEST_QUOTE)
+
+
+def shown(value: object) -> str:
+    """A value out of a file, of any type, size and depth, as Python writes it."""
+    return one_line(reprlib.repr(value), LONGEST_QUOTE)
 
 
 def say(message: str) -> None:

@@ -17,7 +17,7 @@ from .archive_inspection import check_npz, member_names
 from .checkpoint_file import load_content
 from .errors import WeightsError
 from .file_type import ZIP, file_type
-from .messages import quoted
+from .messages import quoted, shown
 
 
 class Stored:
@@ -76,7 +76,7 @@ def _load_saved(path: Path) -> dict[str, Tensor]:
             tensors[str(name)] = _tensor(value)
         except Exception as error:
             reason = quoted(str(error))
-            raise WeightsError(f"{path}: array {quoted(name)} is damaged ({reason})") from None
+            raise WeightsError(f"{path}: array {shown(name)} is damaged ({reason})") from None
     return tensors
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .catalogue import recognise
 from .errors import WeightsError
-from .messages import quoted
+from .messages import quoted, shown
 
 
 def wrong_model(path: Path, fault: str, names: Iterable[str]) -> WeightsError:
@@ -90,7 +90,7 @@ def check_fit(
 def _misfit(name: str, value: Tensor, expected: Tensor) -> str | None:
     """Why a tensor cannot take the place of `expected`, or None."""
     if value.shape != expected.shape:
-        shapes = f"{quoted(tuple(value.shape))}, expected {tuple(expected.shape)}"
+        shapes = f"{shown(tuple(value.shape))}, expected {tuple(expected.shape)}"
         return f"tensor {quoted(name)} has shape {shapes}"
     if expected.is_floating_point() and not value.is_floating_point():
         return f"tensor {quoted(name)} has {value.dtype}, expected floats"
@@ -140,7 +140,7 @@ def axis_size(
     if value is None:
         return default
     if value.ndim != dims or not 1 <= value.shape[axis] <= largest:
-        shape = f"{quoted(tuple(value.shape))}, expected {dims} axes"
+        shape = f"{shown(tuple(value.shape))}, expected {dims} axes"
         fault = f"tensor {name} has shape {shape}, that of axis {axis} from 1 to {largest}"
         raise wrong_model(path, fault, tensors)
     return value.shape[axis]

@@ -19,7 +19,7 @@ from hear_plugins import beats, mae_ast
 from hear_plugins.families import fbank_patches
 from hear_plugins.families.fbank_patches import FbankModel
 from hear_plugins.networks.beats import buckets
-from hear_plugins.networks.mae_ast import MaeAst
+from hear_plugins.networks.mae_ast import MaeAst, positions
 from hear_plugins.weights.loading import WeightsError
 
 TOLERANCE = 1e-3  # of values up to 6
@@ -44,7 +44,7 @@ def mae_ast_content(frames: int, mels: int) -> dict[str, Any]:
     tensors = layouts.fixture(layouts.mae_ast())
     tensors["batch_norm.running_mean"] = torch.tensor([-4.3])
     tensors["batch_norm.running_var"] = torch.tensor([20.5])
-    tensors["enc_sine_pos_embed.pe"] = torch.zeros(1).expand(1, 48000, 768)
+    tensors["enc_sine_pos_embed.pe"] = positions(200, 768, torch.device("cpu"))[None]
     state = {"args": argparse.Namespace(arch="mae_ast"), "extra_state": {"loss": np.float64(1)}}
     return {"cfg": layouts.mae_ast_cfg(frames, mels), "model": tensors, **state}
 

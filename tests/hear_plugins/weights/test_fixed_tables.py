@@ -15,6 +15,7 @@ from parity_fixtures import save
 from torch import Tensor
 
 from hear_plugins import cnn14, hts_at, m2d, mae_ast, openl3
+from hear_plugins.networks.mae_ast import positions
 from hear_plugins.weights.errors import WeightsError
 from hear_plugins.weights.fixed_tables import check_tables, dft_tables
 
@@ -118,7 +119,7 @@ def test_files_with_the_right_tables_load(tmp_path: Path) -> None:
     real, imaginary = (table.float()[:, None] for table in dft_tables(1024))
     tables = {MEL: hts_at.FRONTEND.filters, STFT.format("real"): real}
     hts_at.load_model(hts_at_file(tables | {STFT.format("imag"): imaginary}, tmp_path / "a.ckpt"))
-    pe = mae_ast.positions(600, mae_ast.MaeAst.width, torch.device("cpu"))[None]
+    pe = positions(600, mae_ast.MaeAst.embed_dim, torch.device("cpu"))[None]
     mae_ast.load_model(mae_ast_file({"enc_sine_pos_embed.pe": pe}, tmp_path / "a.pt"))
 
 
