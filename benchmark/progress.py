@@ -27,18 +27,26 @@ def progress_bar(
         Where audio seconds are given, the bar shows how many of them pass in a second.
     """
     quiet = _is_quiet()
-    start, audio = time.perf_counter(), 0.0
+    start, audio, done = time.perf_counter(), 0.0, 0.0
     with tqdm(
-        desc=description, total=total, unit=unit, disable=quiet, leave=False, dynamic_ncols=True
+        desc=description,
+        total=None if total is None else _tidy(total),
+        unit=unit,
+        disable=quiet,
+        leave=False,
+        dynamic_ncols=True,
     ) as bar:
 
         def advance(steps: float = 1, audio_seconds: float = 0.0) -> None:
-            nonlocal audio
+            nonlocal audio, done
             audio += audio_seconds
+            done += steps
             if audio and not quiet:
                 speed = audio / max(time.perf_counter() - start, 1e-9)
                 bar.set_postfix_str(f"{speed:.3g} s of audio/s", refresh=False)
-            bar.update(steps)
+            # Not by steps: parts of a step would add up to 0.8400000000000001.
+            bar.n = _tidy(done)
+            bar.update(0)
 
         yield advance
 
@@ -65,6 +73,18 @@ def counting_bar(description: str, unit: str = "clip") -> Iterator[Callable[[int
             bar.update(done - bar.n)
 
         yield on_progress
+
+
+def write_line(line: str) -> None:
+    """A line on stderr, above the bars that are shown."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def _tidy(number: float) -> float:
+    """At most two decimals, and none where they are zero."""
+    rounded = round(number, 2)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _is_quiet() -> bool:

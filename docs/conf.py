@@ -32,8 +32,12 @@ default_role = "code"
 def _keep_layout(
     _app: Sphinx, what: str, name: str, _obj: object, _opt: object, lines: list[str]
 ) -> None:
-    """Cards of models are aligned text: shown as they stand, below their first line."""
-    if what == "module" and name.startswith("hear_plugins.") and len(lines) > 2:
+    """Cards of models, and commands: shown as they stand, below the first line."""
+    if (
+        what == "module"
+        and name.startswith(("hear_plugins.", "benchmark.studies."))
+        and len(lines) > 2
+    ):
         lines[1:] = ["", "::", "", *(f"    {line}" for line in lines[1:]), ""]
 
 

@@ -1,14 +1,13 @@
-"""AST-Fusion: the outputs of several of AST's blocks side by side.
+"""AST-Fusion: outputs of several blocks of AST, concatenated.
 
-Papers        Niizumi, Takeuchi, Ohishi, Harada, Kashino, "Composing General Audio Representation
-              by Fusing Multilayer Features of a Pre-trained Model", EUSIPCO 2022,
-              arXiv:2205.08138; AST: see `hear_plugins.ast`
+AST           see `hear_plugins.ast`
 Weights       those of `hear_plugins.ast`, in either form
 Input         as of `hear_plugins.ast`
 Scene         mean of the class and distillation tokens after blocks 5 and 12, each through the
-              final LayerNorm, side by side: 1536 values; sounds beyond 10.24 s in equal parts
-Timestamps    mean over the 12 patches of a column after the same blocks, every 50 ms from 37.5 ms,
-              as of `hear_plugins.ast`
+              final LayerNorm, concatenated; sounds beyond 10.24 s in equal parts
+Timestamps    mean over the 12 patch embeddings of a time step after the same blocks, every 50 ms
+              from 37.5 ms, as of `hear_plugins.ast`
+Layers        as of `hear_plugins.ast`
 
 Options of `load_model`
     layers=(5, 12)         any of the twelve blocks: 768 values for each
@@ -24,14 +23,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import ast
-from .ast import Ast
-from .ast import get_scene_embeddings as get_scene_embeddings
-from .ast import get_timestamp_embeddings as get_timestamp_embeddings
-from .networks.layers import chosen_layers
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.options import chosen_layers
+from .ast import Ast, load_file
+from .networks.ast_vit import BLOCKS, AstViT
 from .weights import catalogue as checkpoints
+from .weights.loading import load_network
 
-BLOCKS = 12
+CARD = Card(
+    authors="Niizumi, Takeuchi, Ohishi, Harada, Kashino",
+    title=(
+        "Composing General Audio Representation by Fusing Multilayer Features of a Pre-trained"
+        " Model"
+    ),
+    venue="EUSIPCO 2022",
+    link="arXiv:2205.08138",
+    sample_rate=16000,
+    scene_embedding_size=1536,
+    timestamp_embedding_size=1536,
+    parameters=86_187_264,
+)
 
 
 def load_model(
@@ -43,19 +57,9 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> Ast:
-    """Load AST-Fusion; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
+    """Load AST-Fusion; options: see the module. Raises as `weights.loading.load_network`."""
     chosen = chosen_layers(layers, range(1, 1 + BLOCKS))  # before anything is downloaded
-    return ast.load_wrapped(
-        model_file_path,
-        checkpoints.AST_FUSION,
-        random_weights,
-        lambda network: Ast(network, chosen, hop_ms, target_length, upstream_quirks),
+    network, provenance = load_network(
+        model_file_path, checkpoints.AST_FUSION, random_weights, load_file, AstViT
     )
+    return Ast(network, chosen, hop_ms, target_length, upstream_quirks).ready(provenance)

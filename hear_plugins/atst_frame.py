@@ -1,72 +1,99 @@
-"""ATST-Frame: a ViT that learnt from AudioSet frame by frame, by a teacher and a student.
+"""ATST-Frame: ViT, frame-level teacher-student self-distillation on AudioSet.
 
-Paper         Li, Shao, Li, "Self-supervised Audio Teacher-Student Transformer for Both Clip-level
-              and Frame-level Tasks", IEEE/ACM TASLP 2024, arXiv:2306.04186
 Weights       atstframe_base.ckpt or atstframe_small.ckpt of Audio-WestlakeU/audiossl (CC BY 4.0),
               on Google Drive: to be fetched in a browser. The teacher's encoder in the training
               file is used; its size is read from the file.
-Input         16 kHz; 64 log-mels, 60 - 7800 Hz, 64 ms window, 10 ms hop, at most 80 dB below the
-              sound's maximum, scaled by two constants
-Scene         mean over the patches (40 ms each) of the sound, the outputs of all twelve blocks side
-              by side, each after the final LayerNorm: 9216 values (small: 4608). Sounds are encoded
+Input         64 log-mels, 60 - 7800 Hz, 64 ms window, 10 ms hop, at most 80 dB below the sound's
+              maximum, scaled by two constants
+Scene         mean over the patches (40 ms each) of the sound, the outputs of all twelve blocks
+              concatenated, each after the final LayerNorm (small: 4608 values). Sounds are encoded
               in chunks of 10 s.
 Timestamps    the patches, every 40 ms from 15 ms, of the same size
+Layers        mean over the patches of each block, as in scenes
 
 Options of `load_model`
-    last_blocks=12         how many blocks stand side by side: 1 is the last one alone (768 values)
+    last_blocks=12         how many blocks are concatenated: 1 is the last one alone (768 values)
     upstream_quirks=False  True: all of the original's numbers, see below
     random_weights         seed, for tests and timing (base size)
 
 Differences from the original (embedding.py), which `upstream_quirks=True` undoes
-    Its chunks are 1001 columns long and lose the last one, so that timestamps drift by 10 ms a
+    Its chunks are 1001 frames long and lose the last one, so that timestamps drift by 10 ms a
     chunk: here 1000. Its scene is the mean over chunks, however short the last one is, and a rest
     of less than a patch counts as a chunk of zeros: here every patch counts the same. It gives the
-    start of a patch as its time: here the centre. It drops up to three columns at the end: here the
-    last column is repeated where the timestamps would otherwise end 40 ms early.
+    start of a patch as its time: here the centre. It drops up to three frames at the end: here the
+    last frame is repeated where the timestamps would otherwise end 40 ms early.
     Its scene_embedding_size, 18432, is not the size of its vector.
     In both, sounds of less than 513 samples get zeros at the end (an error there).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .api.framing import check_audio, map_chunks, timestamps
-from .networks import atst
+from .api.batching import map_chunks
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.options import check_choice
+from .families import atst
 from .networks.vit import ViT
 from .weights import catalogue as checkpoints
 from .weights.loading import load_network
 
+CARD = Card(
+    authors="Li, Shao, Li",
+    title=(
+        "Self-supervised Audio Teacher-Student Transformer for Both Clip-level and Frame-level"
+        " Tasks"
+    ),
+    venue="IEEE/ACM TASLP 2024",
+    link="arXiv:2306.04186",
+    sample_rate=16000,
+    scene_embedding_size=9216,
+    timestamp_embedding_size=9216,
+    parameters=85_418_496,
+)
 
-class AtstFrame(nn.Module):
-    """What `load_model` returns: the encoder and its settings."""
 
-    sample_rate = atst.FRONTEND.sample_rate
+class AtstFrame(atst.Atst):
+    """The encoder and its settings."""
 
     def __init__(self, network: ViT, last_blocks: int, upstream_quirks: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.last_blocks = last_blocks
-        self.upstream_quirks = upstream_quirks
-        size = last_blocks * network.norm.normalized_shape[0]
+        super().__init__(network, last_blocks, atst.MAX_PATCHES * atst.PATCH, upstream_quirks)
+        size = last_blocks * self.embed_dim
         self.scene_embedding_size = self.timestamp_embedding_size = size
-        self.chunk = atst.MAX_PATCHES * atst.COLUMNS + upstream_quirks  # in columns
-        self.provenance: dict[str, Any] = {}
+        self.first_ms = 0 if upstream_quirks else atst.CENTRE_MS
 
-    def patches(self, columns: Tensor) -> Tensor:
-        """(n, 64, columns of a chunk) -> (n, patches, embedding size)."""
-        if columns.shape[-1] < atst.COLUMNS:
-            return columns.new_zeros(len(columns), 0, self.scene_embedding_size)
-        layers = list(self.network.layers(columns, norm_all=True))
-        return torch.cat(layers[-self.last_blocks :], dim=-1)
+    def patches(self, spectrogram: Tensor) -> Tensor:
+        return self.patches_of(spectrogram, self.last_blocks)
 
-    def mean_patch(self, columns: Tensor) -> Tensor:
-        """(n, 64, columns of a chunk) -> (n, embedding size)."""
-        patches = self.patches(columns)
+    def patches_of(self, spectrogram: Tensor, last_blocks: int) -> Tensor:
+        """(n, 64, frames of a chunk) -> (n, patches, size of so many last blocks)."""
+        if spectrogram.shape[-1] < atst.PATCH:
+            return spectrogram.new_zeros(len(spectrogram), 0, last_blocks * self.embed_dim)
+        blocks = list(self.network.layers(spectrogram, norm_all=True))
+        return torch.cat(blocks[-last_blocks:], dim=-1)
+
+    def summary(self, spectrogram: Tensor, last_blocks: int) -> Tensor:
+        patches = self.patches_of(spectrogram, last_blocks)
         return patches.sum(1) / max(patches.shape[1], 1)
+
+    def scenes(self, audio: Tensor) -> Tensor:
+        spectrogram = atst.spectrogram(audio)
+        if not self.upstream_quirks:
+            return self.mean_summary(spectrogram, self.last_blocks)
+
+        def summary(chunk: Tensor) -> Tensor:
+            return self.summary(chunk, self.last_blocks)
+
+        parts = map_chunks(summary, spectrogram, self.chunk, atst.MAX_FRAMES)
+        return torch.cat(parts, dim=1).mean(1)
+
+    def layers(self, audio: Tensor) -> list[Tensor]:
+        summary = self.mean_summary(atst.spectrogram(audio), atst.BLOCKS)
+        return list(summary.split(self.embed_dim, dim=1))
 
 
 def load_model(
@@ -76,17 +103,8 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> AtstFrame:
-    """Load ATST-Frame; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
-    if last_blocks not in range(1, atst.BLOCKS + 1):
-        raise ValueError(f"last_blocks={last_blocks!r}; expected 1 to {atst.BLOCKS}")
+    """Load ATST-Frame; options: see the module. Raises as `weights.loading.load_network`."""
+    check_choice("last_blocks", last_blocks, range(1, atst.BLOCKS + 1))
     network, provenance = load_network(
         model_file_path,
         checkpoints.ATST_FRAME[0],
@@ -94,60 +112,6 @@ def load_model(
         lambda path: atst.load_encoder(
             path, ("model.teacher.encoder.",), "norm_frame", class_token=False
         ),
-        lambda: atst.encoder(atst.WIDTHS["base"], class_token=False),
+        lambda: atst.encoder(atst.EMBED_DIMS["base"], class_token=False),
     )
-    model = AtstFrame(network, last_blocks, upstream_quirks)
-    model.provenance = provenance
-    return model.eval()
-
-
-@torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: AtstFrame) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    columns = atst.spectrogram(check_audio(audio, model))
-    if model.upstream_quirks:
-        parts = map_chunks(model.mean_patch, columns, model.chunk, atst.MAX_COLUMNS)
-        return torch.cat(parts, dim=1).mean(1)
-    return atst.mean_over_patches(model.mean_patch, columns, model.chunk)
-
-
-@torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: AtstFrame) -> tuple[Tensor, Tensor]:
-    """Embeddings every 40 ms, centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    exact = not model.upstream_quirks
-    embeddings = atst.sequence(model.patches, audio, model.chunk, to_the_end=exact)
-    first_ms = atst.CENTRE_MS if exact else 0
-    times = timestamps(len(audio), embeddings.shape[1], atst.HOP_MS, first_ms, audio.device)
-    return embeddings, times
+    return AtstFrame(network, last_blocks, upstream_quirks).ready(provenance)

@@ -1,14 +1,14 @@
-"""BYOL-S/CvT beside openSMILE: learnt and hand-made features of speech as one embedding.
+"""BYOL-S/CvT and openSMILE: self-supervised and handcrafted features of speech, concatenated.
 
-Papers        Elbanna et al., "BYOL-S: Learning Self-supervised Speech Representations by
-              Bootstrapping", HEAR (PMLR 166) 2022, arXiv:2206.12038 (its "+ OS"); Eyben et al.,
-              "openSMILE", ACM MM 2010
+The paper's "+ OS".
+
 Weights       those of `hybrid_byol_s_cvt`, MIT: the plain BYOL-S/CvT of the paper was never
               published, and would load too. The package of `opensmile` is free for research and
               non-commercial use only
-Input         16 kHz, as the two modules
-Scene         2048 values of `hybrid_byol_s_cvt`, then the 6373 of `opensmile`: 8421
+Input         as the two modules
+Scene         2048 values of `hybrid_byol_s_cvt`, then the 6373 of `opensmile`
 Timestamps    both for windows of 1 s every 50 ms, centred on 0, 50, 100, ... ms
+Layers        none: `opensmile` has none
 
 Options of `load_model`
     window_ms, hop_ms, segment_s, upstream_quirks, random_weights   as `hybrid_byol_s_cvt`; the
@@ -18,15 +18,29 @@ Options of `load_model`
 Differences from the original
     Those of the two modules. The paper does not give the order of the two parts, and standardises
     features before its classifier: without that (protocol `hear-standardized`) or scaling="log"
-    openSMILE's values, up to 1e11, drown the others.
+    openSMILE's values, up to 1e11, dominate.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from . import hybrid_byol_s_cvt, opensmile
-from .api.concatenation import Concatenation, concatenate, scene_embeddings, timestamp_embeddings
+from .api.card import Card
+from .api.concatenation import Concatenation, concatenate
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+
+CARD = Card(
+    authors="Elbanna et al.",
+    title="BYOL-S: Learning Self-supervised Speech Representations by Bootstrapping",
+    venue="HEAR (PMLR 166) 2022",
+    link="arXiv:2206.12038",
+    sample_rate=16000,
+    scene_embedding_size=8421,
+    timestamp_embedding_size=8421,
+    parameters=5_012_992,
+    package="opensmile",
+)
 
 
 def load_model(
@@ -66,45 +80,4 @@ def load_model(
         upstream_quirks=upstream_quirks,
         random_weights=random_weights,
     )
-    return concatenate([(hybrid_byol_s_cvt, encoder), (opensmile, features)])
-
-
-def get_scene_embeddings(audio: Tensor, model: Concatenation) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    return scene_embeddings(audio, model)
-
-
-def get_timestamp_embeddings(audio: Tensor, model: Concatenation) -> tuple[Tensor, Tensor]:
-    """Embeddings of windows centred on 0, hop_ms, 2 hop_ms, ...
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    return timestamp_embeddings(audio, model)
+    return concatenate({hybrid_byol_s_cvt.__name__: encoder, opensmile.__name__: features})

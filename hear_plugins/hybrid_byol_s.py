@@ -1,14 +1,13 @@
-"""Hybrid BYOL-S with the default encoder (2022): BYOL-S that also learnt openSMILE's features.
+"""Hybrid BYOL-S with the default encoder (2022): BYOL-S, trained to predict openSMILE features too.
 
-Paper         Elbanna et al., "Hybrid Handcrafted and Learnable Audio Representation for Analysis of
-              Speech Under Cognitive and Physical Load", arXiv:2203.16637; Elbanna et al., "BYOL-S",
-              HEAR (PMLR 166) 2022, arXiv:2206.12038
+Also          Elbanna et al., "BYOL-S", HEAR (PMLR 166) 2022, arXiv:2206.12038
 Weights       default2048_BYOLAs64x96-osandbyolaloss6373-e100-bs128-lr0003-rs42.pth of
               GasserElbanna/serab-byols, which is not published: ask the authors, or train it. The
               network is that of `byol_s`; openSMILE is not needed
 Input         as `byol_s`
-Scene         as `byol_s`: 2048 values
+Scene         as `byol_s`
 Timestamps    as `byol_s`: windows of 1 s every 50 ms
+Layers        as `byol_s`
 
 Options of `load_model`
     window_ms, hop_ms, upstream_quirks, random_weights   as `byol_s`
@@ -19,11 +18,27 @@ Differences from the original
 
 from __future__ import annotations
 
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
 from .byol_a import load_encoder
-from .byol_s import ByolS, with_encoder
-from .byol_s import get_scene_embeddings as get_scene_embeddings
-from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
+from .byol_s import ByolS
 from .weights import catalogue as checkpoints
+
+CARD = Card(
+    authors="Elbanna et al.",
+    title=(
+        "Hybrid Handcrafted and Learnable Audio Representation for Analysis of Speech Under"
+        " Cognitive and Physical Load"
+    ),
+    venue="Interspeech 2022",
+    link="arXiv:2203.16637",
+    sample_rate=16000,
+    scene_embedding_size=2048,
+    timestamp_embedding_size=2048,
+    parameters=5_321_856,
+)
 
 
 def load_model(
@@ -34,16 +49,8 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> ByolS:
-    """Load hybrid BYOL-S; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
+    """Load hybrid BYOL-S; options: see the module. Raises as `weights.loading.load_network`."""
     network, provenance = load_encoder(
         model_file_path, checkpoints.HYBRID_BYOL_S, 2048, random_weights
     )
-    return with_encoder(network, provenance, window_ms, hop_ms, upstream_quirks)
+    return ByolS(network, window_ms, hop_ms, upstream_quirks).ready(provenance)

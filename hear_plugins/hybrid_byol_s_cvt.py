@@ -1,19 +1,18 @@
-"""Hybrid BYOL-S with the CvT encoder (2022): BYOL-S that also learnt openSMILE's features.
+"""Hybrid BYOL-S with the CvT encoder (2022): BYOL-S, trained to predict openSMILE features too.
 
-Paper         Elbanna et al., "Hybrid Handcrafted and Learnable Audio Representation for Analysis of
-              Speech Under Cognitive and Physical Load", arXiv:2203.16637; Elbanna et al., "BYOL-S",
-              HEAR (PMLR 166) 2022, arXiv:2206.12038
+Also          Elbanna et al., "BYOL-S", HEAR (PMLR 166) 2022, arXiv:2206.12038
 Weights       cvt_s1-d1-e64_s2-d1-e256_s3-d1-e512_BYOLAs64x96-osandbyolaloss6373-e100-bs256-lr0003-
               rs42.pth from GasserElbanna/serab-byols, MIT ("best model"). The plain BYOL-S/CvT of
               the paper, not published, would load too; openSMILE is not needed
 Input         as `byol_s`
-Scene         mean plus maximum over the frames of the whole clip: 2048 values
+Scene         mean plus maximum over the time steps of the whole clip
 Timestamps    as `byol_s`: windows of 1 s every 50 ms
+Layers        the same as scenes of each of the three stages
 
 Options of `load_model`
     window_ms, hop_ms, upstream_quirks, random_weights   as `byol_s`
     segment_s=60          longer clips are encoded in equal segments of at most this many seconds,
-                          and mean and maximum are taken over the frames of all; None: always whole
+                          and mean and maximum are taken over the steps of all; None: always whole
 
 Differences from the original
     Those of `byol_s`. Attention costs the square of a clip's length (an hour of audio: 10**14
@@ -23,11 +22,27 @@ Differences from the original
 
 from __future__ import annotations
 
-from .byol_s import FRONTEND, ByolS, load_whole, with_encoder
-from .byol_s import get_scene_embeddings as get_scene_embeddings
-from .byol_s import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .byol_s import FRONTEND, ByolS, load_whole
 from .networks.cvt import CvT
 from .weights import catalogue as checkpoints
+
+CARD = Card(
+    authors="Elbanna et al.",
+    title=(
+        "Hybrid Handcrafted and Learnable Audio Representation for Analysis of Speech Under"
+        " Cognitive and Physical Load"
+    ),
+    venue="Interspeech 2022",
+    link="arXiv:2203.16637",
+    sample_rate=16000,
+    scene_embedding_size=2048,
+    timestamp_embedding_size=2048,
+    parameters=5_012_992,
+)
 
 
 def load_model(
@@ -39,22 +54,14 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> ByolS:
-    """Load hybrid BYOL-S/CvT; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
+    """Load hybrid BYOL-S/CvT; options: see the module. Raises as `weights.loading.load_network`."""
     if segment_s is not None and not segment_s >= 1:
         raise ValueError(f"segment_s={segment_s!r}; expected at least 1, or None")
-    max_columns = None
+    max_frames = None
     if segment_s is not None and not upstream_quirks:
-        max_columns = FRONTEND.columns(round(segment_s * ByolS.sample_rate))
+        max_frames = FRONTEND.n_frames(round(segment_s * ByolS.sample_rate))
 
     network, provenance = load_whole(
-        model_file_path, checkpoints.HYBRID_BYOL_S_CVT, random_weights, lambda: CvT(max_columns)
+        model_file_path, checkpoints.HYBRID_BYOL_S_CVT, random_weights, lambda: CvT(max_frames)
     )
-    return with_encoder(network, provenance, window_ms, hop_ms, upstream_quirks)
+    return ByolS(network, window_ms, hop_ms, upstream_quirks).ready(provenance)

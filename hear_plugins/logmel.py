@@ -1,13 +1,13 @@
-"""Log-mel statistics: a baseline without weights, in the place of HEAR's naive ones.
+"""Log-mel statistics: baseline without weights, our own, in the place of HEAR's naive baselines.
 
-Paper         none; our own. HEAR 2021's naive baseline is likewise made of mel spectrograms
 Weights       none
-Input         16 kHz; 128 log-mels (Slaney), 30 - 8000 Hz, 64 ms window, 10 ms hop, scaled by two
-              constants to about zero mean and unit variance
-Scene         five statistics of each mel over the clip, 640 values: mean, standard deviation, 10 %
-              and 90 % quantile, mean absolute change from column to column
+Input         128 log-mels (Slaney), 30 - 8000 Hz, 64 ms window, 10 ms hop, scaled by two constants
+              to about zero mean and unit variance
+Scene         five statistics of each mel over the clip: mean, standard deviation, 10 % and 90 %
+              quantile, mean absolute change from frame to frame
 Timestamps    every 50 ms from 0: mean of each mel over the 50 ms around, and its change from the
-              timestamp before and to the one after, 384 values
+              timestamp before and to the one after
+Layers        none
 
 Options of `load_model`
     hop_ms=50     step of timestamps, a multiple of 10 ms
@@ -15,15 +15,26 @@ Options of `load_model`
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .api.framing import check_audio, map_rows, pad_to, samples_of, timestamps
+from .api.batching import map_rows
+from .api.card import Card
+from .api.framing import frame_times, pad_to
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .api.options import samples_of
 from .frontends.log_mel import LogMel
 
+CARD = Card(
+    sample_rate=16000,
+    scene_embedding_size=640,
+    timestamp_embedding_size=384,
+    parameters=0,
+)
 FRONTEND = LogMel(16000, 1024, 160, 128, 30, 8000, scale="slaney", norm="slaney", floor=1e-8)
 _MEAN, _STD = -9.0, 6.0  # of ordinary recordings, to one digit
 _STATISTICS = 5
@@ -31,8 +42,8 @@ _MIN_SAMPLES = FRONTEND.n_fft
 _VALUES_AT_ONCE = 1 << 24
 
 
-class LogMelStatistics(torch.nn.Module):
-    """What `load_model` returns: the settings."""
+class LogMelStatistics(HearModel):
+    """The settings; there are no weights."""
 
     sample_rate = FRONTEND.sample_rate
     scene_embedding_size = _STATISTICS * FRONTEND.n_mels
@@ -42,7 +53,26 @@ class LogMelStatistics(torch.nn.Module):
         super().__init__()
         self.hop_ms = hop_ms
         self.hop = samples_of(hop_ms, self.sample_rate, "hop_ms", multiple=FRONTEND.hop)
-        self.provenance: dict[str, Any] = {"weights": "none"}
+
+    def spectrogram(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> standardised log-mels (n_sounds, 128, frames)."""
+        return FRONTEND(pad_to(audio, _MIN_SAMPLES)).sub_(_MEAN).div_(_STD)
+
+    def scenes(self, audio: Tensor) -> Tensor:
+        mel = self.spectrogram(audio)
+        values = map_rows(_statistics, mel.flatten(0, 1), max(1, _VALUES_AT_ONCE // mel.shape[-1]))
+        return values.unflatten(0, mel.shape[:2]).transpose(1, 2).flatten(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        count = audio.shape[-1] // self.hop + 1
+        step = self.hop // FRONTEND.hop
+        around = step // 2  # an odd number of frames, centred on the timestamp
+        mel = F.pad(self.spectrogram(audio), (around, around), mode="replicate")
+        levels = F.avg_pool1d(mel, 2 * around + 1, step)[..., :count]
+        changes = F.pad(levels, (1, 1), mode="replicate").diff()
+        embeddings = torch.cat((levels, changes[..., :-1], changes[..., 1:]), 1)
+        times = frame_times(len(audio), count, self.hop_ms, 0, audio.device)
+        return embeddings.transpose(1, 2).contiguous(), times
 
 
 def load_model(model_file_path: str = "", *, hop_ms: float = 50) -> LogMelStatistics:
@@ -55,70 +85,11 @@ def load_model(model_file_path: str = "", *, hop_ms: float = 50) -> LogMelStatis
     """
     if model_file_path:
         raise ValueError(f"logmel has no weights, but the file {model_file_path} is given")
-    return LogMelStatistics(hop_ms).eval()
-
-
-def get_scene_embeddings(audio: Tensor, model: LogMelStatistics) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, 640), float32: five statistics, 128 values each.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    with torch.no_grad():
-        columns = _columns(check_audio(audio, model))
-        rows = max(1, _VALUES_AT_ONCE // columns.shape[-1])
-        values = map_rows(_statistics, columns.flatten(0, 1), rows)
-        return values.unflatten(0, columns.shape[:2]).transpose(1, 2).flatten(1)
-
-
-def get_timestamp_embeddings(audio: Tensor, model: LogMelStatistics) -> tuple[Tensor, Tensor]:
-    """Embeddings centred on 0, hop_ms, 2 hop_ms, ...
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, 384), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    with torch.no_grad():
-        audio = check_audio(audio, model)
-        count = audio.shape[-1] // model.hop + 1
-        step = model.hop // FRONTEND.hop
-        around = step // 2  # an odd number of columns, centred on the timestamp
-        columns = F.pad(_columns(audio), (around, around), mode="replicate")
-        levels = F.avg_pool1d(columns, 2 * around + 1, step)[..., :count]
-        changes = F.pad(levels, (1, 1), mode="replicate").diff()
-        embeddings = torch.cat((levels, changes[..., :-1], changes[..., 1:]), 1)
-        times = timestamps(len(audio), count, model.hop_ms, 0, audio.device)
-        return embeddings.transpose(1, 2).contiguous(), times
-
-
-def _columns(audio: Tensor) -> Tensor:
-    return FRONTEND(pad_to(audio, _MIN_SAMPLES)).sub_(_MEAN).div_(_STD)
+    return LogMelStatistics(hop_ms).ready({"weights": "none"})
 
 
 def _statistics(rows: Tensor) -> Tensor:
-    """(n, columns) -> (n, 5)."""
+    """(n, frames) -> (n, 5)."""
     last = rows.shape[1] - 1
     low, high = round(0.1 * last), round(0.9 * last)
     return torch.stack(

@@ -1,15 +1,16 @@
-"""openSMILE ComParE_2016 functionals: 6373 acoustic features designed by hand.
+"""openSMILE ComParE_2016 functionals: 6373 handcrafted acoustic features.
 
-Papers        Eyben et al., "openSMILE", ACM MM 2010; Schuller et al., ComParE 2013 and 2016; as a
-              HEAR model in Elbanna et al., "BYOL-S", arXiv:2206.12038
+Also          Schuller et al., ComParE 2013 and 2016; as a HEAR model in Elbanna et al., "BYOL-S",
+              arXiv:2206.12038
 Weights       none; the PyPI package opensmile 2.6.0 computes the features. It is an extra of this
               package, under audEERING's licence: free for research and non-commercial use only.
-Input         16 kHz; the package turns samples to 16 bits
-Scene         functionals over the whole sound (an hour takes 30 s and 3 GB): 6373 values up to
-              1e11, on which HEAR's classifier learns nothing: evaluate them with the protocol
+Input         the package turns samples to 16 bits
+Scene         functionals over the whole sound (an hour takes 30 s and 3 GB), values up to 1e11, on
+              which HEAR's classifier fails to train: evaluate them with the protocol
               `hear-standardized` (as BYOL-S did), or take scaling="log"
 Timestamps    functionals over windows of 1 s every 50 ms, centred on 0, 50, 100, ... ms with zeros
               beyond both ends (the framing of BYOL-S)
+Layers        none
 
 Options of `load_model`
     hop_ms=50, window_ms=1000    step and length of the windows of timestamps
@@ -31,14 +32,30 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .api.framing import centred_windows, check_audio, samples_of, timestamps
+from .api.card import Card
+from .api.framing import centred_windows, frame_times
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .api.options import check_choice, samples_of
 
+CARD = Card(
+    authors="Eyben, Woellmer, Schuller",
+    title="openSMILE: the Munich versatile and fast open-source audio feature extractor",
+    venue="ACM MM 2010",
+    link="doi:10.1145/1873951.1874246",
+    sample_rate=16000,
+    scene_embedding_size=6373,
+    timestamp_embedding_size=6373,
+    parameters=0,
+    package="opensmile",
+)
 FEATURES = 6373
 SCALINGS = ("none", "log")
 INSTALL = "pip install opensmile==2.6.0"
@@ -46,8 +63,8 @@ _MIN_SAMPLES = 960  # openSMILE has no frame to describe below 60 ms
 _LARGEST = 32767 / 32768
 
 
-class OpenSmile(nn.Module):
-    """What `load_model` returns: the extractor and its framing; it has no parameters."""
+class OpenSmile(HearModel):
+    """The extractor and its framing; it has no parameters and no gradient."""
 
     sample_rate = 16000
     scene_embedding_size = timestamp_embedding_size = FEATURES
@@ -69,10 +86,25 @@ class OpenSmile(nn.Module):
         self.scaling = scaling
         self.num_workers = num_workers
         self.upstream_quirks = upstream_quirks
-        self.provenance: dict[str, Any] = {}
+
+    def scenes(self, audio: Tensor) -> Tensor:
+        return self.features(audio.unsqueeze(1)).squeeze(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.features(centred_windows(audio, self.window, self.hop))
+        return out, frame_times(len(out), out.shape[1], self.hop_ms, 0.0, out.device)
 
     def features(self, windows: Tensor) -> Tensor:
-        """(n_sounds, count, n_samples) -> (n_sounds, count, 6373), all on the CPU."""
+        """(n_sounds, count, n_samples) -> (n_sounds, count, 6373), computed on the CPU.
+
+        Raises
+        ------
+        ValueError
+            Gradients are asked for.
+        """
+        if windows.requires_grad:
+            raise ValueError("openSMILE's features have no gradient; expected audio.detach()")
+        device, windows = windows.device, windows.cpu()
         n_sounds, count, n_samples = windows.shape
         samples = windows.numpy()
         missing = max(0, _MIN_SAMPLES - n_samples)
@@ -90,7 +122,7 @@ class OpenSmile(nn.Module):
                 pass
         if self.scaling == "log":
             out = np.copysign(np.log1p(np.abs(out)), out)
-        return torch.from_numpy(out)
+        return torch.from_numpy(out).to(device)
 
 
 def load_model(
@@ -113,8 +145,7 @@ def load_model(
     """
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"num_workers={num_workers}; expected at least 1")
-    if scaling not in SCALINGS:
-        raise ValueError(f"scaling={scaling!r}; expected one of {', '.join(SCALINGS)}")
+    check_choice("scaling", scaling, SCALINGS)
     _prefer_own_symbols()
     try:
         import opensmile
@@ -124,8 +155,7 @@ def load_model(
         opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.Functionals, num_workers=1
     )
     model = OpenSmile(smile, hop_ms, window_ms, scaling, num_workers, upstream_quirks)
-    model.provenance = {"weights": "none", "package": f"opensmile {version('opensmile')}"}
-    return model.eval()
+    return model.ready({"weights": "none", "package": f"opensmile {version('opensmile')}"})
 
 
 def _prefer_own_symbols() -> None:
@@ -138,51 +168,3 @@ def _prefer_own_symbols() -> None:
     if spec and spec.origin and hasattr(os, "RTLD_DEEPBIND"):
         for library in Path(spec.origin).parent.glob("core/bin/*/*.so"):
             ctypes.CDLL(str(library), mode=os.RTLD_DEEPBIND)
-
-
-@torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: OpenSmile) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    return model.features(audio.cpu().unsqueeze(1)).squeeze(1).to(audio.device)
-
-
-@torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: OpenSmile) -> tuple[Tensor, Tensor]:
-    """Embeddings every `hop_ms`, centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    windows = centred_windows(audio.cpu(), model.window, model.hop)
-    embeddings = model.features(windows).to(audio.device)
-    n_sounds, count, _ = embeddings.shape
-    return embeddings, timestamps(n_sounds, count, model.hop_ms, 0.0, audio.device)

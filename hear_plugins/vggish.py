@@ -1,20 +1,19 @@
-"""VGGish: a convolutional network that learnt to classify the sounds of YouTube-8M's videos.
+"""VGGish: convolutional network, supervised training on the soundtracks of YouTube-8M.
 
-Paper         Hershey, Chaudhuri, Ellis, Gemmeke, Jansen, Moore, Plakal, Platt, Saurous, Seybold,
-              Slaney, Weiss, Wilson, "CNN architectures for large-scale audio classification",
-              ICASSP 2017, arXiv:1609.09430
 Weights       vggish-10086976.pth and, for the post-processing, vggish_pca_params-970ea276.pth of
               harritaylor/torchvggish (Apache-2.0); or pytorch_vggish.pth and
               vggish_pca_params.npz of tcvrick/audioset-vggish-tensorflow-to-pytorch, the same
               network and numbers
-Input         16 kHz; ln(mel + 0.01) of 64 mels of magnitudes, 125 - 7500 Hz, 25 ms window, 10 ms
-              hop, in examples of 96 frames
-Scene         mean over consecutive examples (960 ms), without what does not fill one at the end:
-              128 values, post-processed to whole numbers from 0 to 255; as hear-baseline
+Input         ln(mel + 0.01) of 64 mels of magnitudes, 125 - 7500 Hz, 25 ms window, 10 ms hop, in
+              examples of 96 frames
+Scene         mean over consecutive examples (960 ms), without what does not fill one at the end,
+              post-processed to whole numbers from 0 to 255; as hear-baseline
 Timestamps    the same of examples centred on 0, 50, 100, ... ms, zeros beyond the ends
+Layers        mean plus maximum over the frames (160 ms) of each layer, as `vggish_fusion`
 
 Options of `load_model`
-    postprocess=True       False: the network's 128 values, as the fusion paper evaluates them
+    postprocess=True       False: the network's 128 values, as the fusion paper evaluates them;
+                           post-processing rounds, so that its gradient is 0
     pca_file_path=""       of the post-processing's file
     hop_ms=50              step of timestamps, a multiple of 10
     upstream_quirks=False  True: timestamps as hear-baseline, consecutive examples at 480, 1440, ...
@@ -27,19 +26,39 @@ Differences from the original
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .api.framing import check_audio, map_windows, pad_to, samples_of, timestamps
+from .api.batching import map_windows
+from .api.card import Card
+from .api.framing import frame_times, pad_to
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .api.options import samples_of
+from .api.pooling import mean_max_pool
 from .frontends.log_mel import LogMel
-from .networks.vggish import FRAMES, MELS, Vggish
+from .networks.vggish import FRAMES, LAYER_SIZES, MELS, Vggish
 from .weights import catalogue as checkpoints
 from .weights.loading import file_provenance, load_network, load_strict, load_tensors, resolve
 from .weights.stored_arrays import load_arrays
 
+CARD = Card(
+    authors="Hershey et al.",
+    title="CNN architectures for large-scale audio classification",
+    venue="ICASSP 2017",
+    link="arXiv:1609.09430",
+    sample_rate=16000,
+    scene_embedding_size=128,
+    timestamp_embedding_size=128,
+    parameters=72_141_184,
+)
 FRONTEND = LogMel(
     16000, 512, 160, MELS, 125, 7500, win_length=400, scale="kaldi", power=1.0, floor=0.01
 )
@@ -77,10 +96,10 @@ class Network(Vggish):
         self.pca: dict[str, Any] = {}  # provenance
 
 
-class VggishModel(torch.nn.Module):
-    """What `load_model` returns: the network and its settings."""
+class VggishModel(HearModel):
+    """The network and its settings."""
 
-    sample_rate = 16000
+    sample_rate = FRONTEND.sample_rate
     scene_embedding_size = timestamp_embedding_size = 128
 
     def __init__(self, network: Network, hop_ms: float, upstream_quirks: bool) -> None:
@@ -89,10 +108,9 @@ class VggishModel(torch.nn.Module):
         self.network = network
         self.hop_ms = hop_ms
         self.upstream_quirks = upstream_quirks
-        self.provenance: dict[str, Any] = {}
 
     def spectrogram(self, audio: Tensor) -> Tensor:
-        """(n_sounds, n_samples) -> (n_sounds, 64, columns), at least 96 of them."""
+        """(n_sounds, n_samples) -> (n_sounds, 64, frames), at least 96 of them."""
         audio = pad_to(audio, EXAMPLE)
         return FRONTEND.of_frames(audio.unfold(-1, FRONTEND.window_samples, FRONTEND.hop))
 
@@ -101,19 +119,42 @@ class VggishModel(torch.nn.Module):
         raw: Tensor = self.network(examples)
         return raw if self.network.postprocessor is None else self.network.postprocessor(raw)
 
-    def examples(self, columns: Tensor) -> Tensor:
-        """Columns -> consecutive examples (n_sounds, count, 64, 96), a view."""
-        return columns.unfold(-1, FRAMES, FRAMES).transpose(1, 2)
+    def examples(self, audio: Tensor) -> Tensor:
+        """(n_sounds, n_samples) -> consecutive examples (n_sounds, count, 64, 96), a view."""
+        return self.spectrogram(audio).unfold(-1, FRAMES, FRAMES).transpose(1, 2)
 
-    def scenes(self, columns: Tensor) -> Tensor:
-        """Columns -> (n_sounds, scene_embedding_size)."""
-        return map_windows(self.embed, self.examples(columns), BATCH_VALUES).mean(1)
+    def pooled_layers(self, audio: Tensor, layers: Sequence[int]) -> Tensor:
+        """Mean plus maximum of chosen layers over the frames of all examples, concatenated."""
+        at_once = BATCH_VALUES // (FRAMES * MELS)
+        sounds = [
+            mean_max_pool(
+                self.network.layers(some, layers).flatten(0, 1).unsqueeze(0)
+                for some in sound.split(at_once)
+            )
+            for sound in self.examples(audio)
+        ]
+        return torch.cat(sounds)
 
-    def original_timestamps(self, columns: Tensor) -> tuple[Tensor, float, float]:
-        """Embeddings (n_sounds, count, timestamp_embedding_size) of the original, and in ms their
-        step and where the first lies."""
-        embeddings = map_windows(self.embed, self.examples(columns), BATCH_VALUES)
-        return embeddings, EXAMPLE_MS, EXAMPLE_MS / 2
+    def scenes(self, audio: Tensor) -> Tensor:
+        return map_windows(self.embed, self.examples(audio), BATCH_VALUES).mean(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        if self.upstream_quirks:
+            return self.original_timestamps(audio)
+        hop = round(self.hop_ms * self.sample_rate / 1000) // FRONTEND.hop
+        spectrogram = self.spectrogram(F.pad(audio, (EXAMPLE // 2, EXAMPLE // 2)))
+        windows = spectrogram.unfold(-1, FRAMES, hop).transpose(1, 2)
+        out = map_windows(self.embed, windows, BATCH_VALUES)
+        return out, frame_times(len(out), out.shape[1], self.hop_ms, 0.0, out.device)
+
+    def original_timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the original."""
+        out = map_windows(self.embed, self.examples(audio), BATCH_VALUES)
+        return out, frame_times(len(out), out.shape[1], EXAMPLE_MS, EXAMPLE_MS / 2, out.device)
+
+    def layers(self, audio: Tensor) -> list[Tensor]:
+        pooled = self.pooled_layers(audio, tuple(LAYER_SIZES))
+        return list(pooled.split(list(LAYER_SIZES.values()), dim=1))
 
 
 def load_model(
@@ -125,15 +166,7 @@ def load_model(
     upstream_quirks: bool = False,
     random_weights: int | None = None,
 ) -> VggishModel:
-    """Load VGGish; the options are on the module's card.
-
-    Raises
-    ------
-    ValueError
-        An option has a value that it cannot have.
-    hear_plugins.weights.loading.WeightsError
-        The weights are missing, damaged, or another model's.
-    """
+    """Load VGGish; options: see the module. Raises as `weights.loading.load_network`."""
 
     def from_file(path: Path) -> Network:
         network = Network(False)
@@ -152,13 +185,11 @@ def load_model(
         from_file,
         lambda: Network(postprocess),
     )
-    model = VggishModel(network, hop_ms, upstream_quirks)
-    model.provenance = provenance | network.pca
-    return model.eval()
+    return VggishModel(network, hop_ms, upstream_quirks).ready(provenance | network.pca)
 
 
 def load_file(network: Vggish, path: Path) -> None:
-    """Load either published file, which name the dense layers "embeddings" or "fc".
+    """Load either published file, which name the linear layers "embeddings" or "fc".
 
     Raises
     ------
@@ -166,12 +197,12 @@ def load_file(network: Vggish, path: Path) -> None:
         The file is damaged or another model's.
     """
     tensors = load_tensors(path)
-    dense = "fc." if "fc.0.weight" in tensors else "embeddings."
+    linear = "fc." if "fc.0.weight" in tensors else "embeddings."
     load_strict(
         network,
         tensors,
         path,
-        name_in_file=lambda name: name.replace("embeddings.", dense),
+        name_in_file=lambda name: name.replace("embeddings.", linear),
     )
 
 
@@ -180,56 +211,3 @@ def _pca_tensors(path: Path) -> dict[str, Tensor]:
     if "pca_means" in tensors:  # a column in some files
         tensors["pca_means"] = tensors["pca_means"].flatten()
     return tensors
-
-
-def get_scene_embeddings(audio: Tensor, model: VggishModel) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    with torch.no_grad():
-        return model.scenes(model.spectrogram(check_audio(audio, model)))
-
-
-def get_timestamp_embeddings(audio: Tensor, model: VggishModel) -> tuple[Tensor, Tensor]:
-    """Embeddings of examples centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    with torch.no_grad():
-        audio = check_audio(audio, model)
-        if model.upstream_quirks:
-            embeddings, hop_ms, first_ms = model.original_timestamps(model.spectrogram(audio))
-        else:
-            hop_ms, first_ms = model.hop_ms, 0.0
-            padded = torch.nn.functional.pad(audio, (EXAMPLE // 2, EXAMPLE // 2))
-            hop = round(hop_ms * model.sample_rate / 1000) // FRONTEND.hop
-            windows = model.spectrogram(padded).unfold(-1, FRAMES, hop).transpose(1, 2)
-            embeddings = map_windows(model.embed, windows, BATCH_VALUES)
-    n_sounds, count = embeddings.shape[:2]
-    return embeddings, timestamps(n_sounds, count, hop_ms, first_ms, audio.device)

@@ -1,16 +1,18 @@
-"""wav2vec 2.0: a transformer that learnt from 100,000 hours of parliaments' speech, by contrast.
+"""wav2vec 2.0: transformer, contrastive self-supervised pre-training on VoxPopuli 100k h.
 
-Papers        Baevski, Zhou, Mohamed, Auli, "wav2vec 2.0: A Framework for Self-Supervised Learning
-              of Speech Representations", NeurIPS 2020, arXiv:2006.11477; Wang et al., "VoxPopuli",
-              ACL 2021, arXiv:2101.00390. A row of the HEAR 2021 leaderboard
+A row of the HEAR 2021 leaderboard.
+
+Also          Wang et al., "VoxPopuli", ACL 2021, arXiv:2101.00390
 Weights       facebook/wav2vec2-large-100k-voxpopuli at Hugging Face (CC BY-NC 4.0): the folder, or
               pytorch_model.bin or model.safetensors with config.json beside it, from which the
               sizes are read; other wav2vec 2.0 models of that layout load too
 Network       of the package transformers: pip install 'hear-plugins[wav2vec2]'
-Input         16 kHz samples, each sound brought to mean 0 and variance 1 (unless
+Input         samples, each sound standardised to mean 0 and variance 1 (unless
               preprocessor_config.json says otherwise)
-Scene         mean over frames of the last layer: 1024 values
+Scene         mean over frames of the last layer
 Timestamps    frames of 25 ms every 20 ms, the first centred on 12.5 ms
+Layers        mean over frames of each of the 24 layers, the last one after the final LayerNorm;
+              not standardised
 
 Options of `load_model`
     upstream_quirks=False  True: as hear-baseline, see below
@@ -18,16 +20,16 @@ Options of `load_model`
 
 Differences from the original
     hear-baseline standardises samples and outputs over the whole batch, so that a sound's embedding
-    depends on those beside it; here each sound has its own statistics. It leaves out up to 32 ms at
-    the end of a sound, and fails below 25 ms: here zeros follow; scenes get them below 25 ms only.
-    Attention costs the square of the length: sounds beyond 2 minutes are encoded in equal parts of
-    at most 30 s.
+    depends on those in the same batch; here each sound has its own statistics. It leaves out up to
+    32 ms at the end of a sound, and fails below 25 ms: here zeros follow; scenes get them below
+    25 ms only. Attention costs the square of the length: sounds beyond 2 minutes are encoded in
+    equal parts of at most 30 s.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .api.framing import check_audio, map_rows, pad_to, timestamps
-from .networks.linear import quicken
+from .api.batching import map_rows
+from .api.card import Card
+from .api.framing import frame_times, pad_to
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .api.hear_model import HearModel
+from .networks.linear import use_fast_linear
 from .weights import catalogue as checkpoints
 from .weights.loading import (
     WeightsError,
@@ -49,6 +57,17 @@ from .weights.loading import (
     wrong_model,
 )
 
+CARD = Card(
+    authors="Baevski, Zhou, Mohamed, Auli",
+    title="wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
+    venue="NeurIPS 2020",
+    link="arXiv:2006.11477",
+    sample_rate=16000,
+    scene_embedding_size=1024,
+    timestamp_embedding_size=1024,
+    parameters=315_437_696,
+    package="transformers",
+)
 INSTALL = "pip install 'hear-plugins[wav2vec2]'"
 
 # Of the published config.json, what transformers would choose otherwise.
@@ -100,8 +119,8 @@ _WHOLE_S, _PART_S = 120, 30
 _PIECE_S = 20  # in the convolutions at once: 500 MB
 
 
-class Wav2Vec2(nn.Module):
-    """What `load_model` returns: the network and how sounds go through it.
+class Wav2Vec2(HearModel):
+    """The network and how sounds go through it.
 
     Parameters
     ----------
@@ -125,7 +144,6 @@ class Wav2Vec2(nn.Module):
             self.hop *= stride
         # The other kind of norm is over time: what is cut apart would have statistics of its own.
         self.may_cut = config.feat_extract_norm == "layer"
-        self.provenance: dict[str, Any] = {}
 
     def standardised(self, x: Tensor) -> Tensor:
         """Mean 0 and variance 1 for each sound; for all at once as upstream has it."""
@@ -136,19 +154,47 @@ class Wav2Vec2(nn.Module):
         audio = pad_to(audio, self.field)
         return self.standardised(audio) if self.normalise else audio
 
+    def scenes(self, audio: Tensor) -> Tensor:
+        return self.standardised(self.hidden(self.samples(audio))).mean(1)
+
+    def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        samples = self.samples(audio)
+        if not self.upstream_quirks:
+            # As many frames as have their centre in the sound.
+            count = max(0, audio.shape[1] - self.field // 2) // self.hop + 1
+            samples = pad_to(samples, (count - 1) * self.hop + self.field)
+        out = self.standardised(self.hidden(samples))
+        ms = 1000 / self.sample_rate
+        times = (self.hop * ms, self.field / 2 * ms)
+        return out, frame_times(len(out), out.shape[1], *times, out.device)
+
+    def layers(self, audio: Tensor) -> list[Tensor]:
+        parts, counts = self._in_parts(self._layer_means, self.samples(audio))
+        means = sum(part * count for part, count in zip(parts, counts, strict=True)) / sum(counts)
+        assert isinstance(means, Tensor)
+        return list(means.unbind(1))
+
     def hidden(self, samples: Tensor) -> Tensor:
-        """(n_sounds, n_samples) -> (n_sounds, frames, width), each as long sounds allow."""
+        """(n_sounds, n_samples) -> (n_sounds, frames, embed_dim), each as long sounds allow."""
+        parts, _ = self._in_parts(self._encode, samples)
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+    def _in_parts(
+        self, function: Callable[[Tensor], Tensor], samples: Tensor
+    ) -> tuple[list[Tensor], list[int]]:
+        """`function`, row by row, of equal parts of long sounds; and their numbers of frames."""
         count = (samples.shape[1] - self.field) // self.hop + 1
         second = self.sample_rate / self.hop
         length = count
         if count > _WHOLE_S * second:
             length = -(-count // -(-count // int(_PART_S * second)))
         rows = max(1, int(_WHOLE_S * second) // length)
+        counts = [min(length, count - start) for start in range(0, count, length)]
         parts = [
-            map_rows(self._encode, self._seen(samples, start, min(length, count - start)), rows)
-            for start in range(0, count, length)
+            map_rows(function, self._seen(samples, i * length, each), rows)
+            for i, each in enumerate(counts)
         ]
-        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+        return parts, counts
 
     def _seen(self, samples: Tensor, start: int, count: int) -> Tensor:
         """The samples that `count` frames from frame `start` see."""
@@ -156,7 +202,7 @@ class Wav2Vec2(nn.Module):
         return samples[:, first : first + (count - 1) * self.hop + self.field]
 
     def _encode(self, samples: Tensor) -> Tensor:
-        """(n, n_samples) -> (n, frames, width), all frames attending to each other."""
+        """(n, n_samples) -> (n, frames, embed_dim), all frames attending to each other."""
         network: Any = self.network
         count = (samples.shape[1] - self.field) // self.hop + 1
         piece = count
@@ -169,6 +215,21 @@ class Wav2Vec2(nn.Module):
         projected, _ = network.feature_projection(torch.cat(features, dim=-1).transpose(1, 2))
         out: Tensor = network.encoder(projected).last_hidden_state
         return out
+
+    def _layer_means(self, samples: Tensor) -> Tensor:
+        """(n, n_samples) -> mean over the frames of each layer (n, layers, embed_dim)."""
+        found: list[Tensor] = []
+        inner = list(self.network.get_submodule("encoder.layers").children())[:-1]
+        hooks = [
+            layer.register_forward_hook(lambda _, inputs, output: found.append(output.mean(1)))
+            for layer in inner
+        ]
+        try:
+            last = self._encode(samples)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack([*found, last.mean(1)], dim=1)
 
 
 def load_model(
@@ -210,10 +271,9 @@ def load_model(
         from_file,
         lambda: _network(_CONFIG),
     )
-    quicken(network)
-    model = Wav2Vec2(network, normalise, upstream_quirks)
-    model.provenance = {**provenance, "package": f"transformers {version(transformers.__name__)}"}
-    return model.eval()
+    use_fast_linear(network)
+    provenance["package"] = f"transformers {version(transformers.__name__)}"
+    return Wav2Vec2(network, normalise, upstream_quirks).ready(provenance)
 
 
 def _file(model_file_path: str) -> str:
@@ -235,7 +295,7 @@ def _network(config: Mapping[str, Any]) -> nn.Module:
     with torch.device("meta"):  # or random numbers would be drawn for seconds
         network = Wav2Vec2Model(Wav2Vec2Config(**decisive, mask_time_prob=0.0))
     network.to_empty(device="cpu")
-    return network.eval().requires_grad_(False)
+    return network.eval()
 
 
 def _load_file(path: Path) -> nn.Module:
@@ -310,56 +370,3 @@ def _json_beside(path: Path, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise WeightsError(f"{beside} is a {type(content).__name__}; expected a JSON object")
     return content
-
-
-@torch.no_grad()
-def get_scene_embeddings(audio: Tensor, model: Wav2Vec2) -> Tensor:
-    """One embedding a sound.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    Tensor (n_sounds, scene_embedding_size), float32.
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    return model.standardised(model.hidden(model.samples(audio))).mean(1)
-
-
-@torch.no_grad()
-def get_timestamp_embeddings(audio: Tensor, model: Wav2Vec2) -> tuple[Tensor, Tensor]:
-    """Embeddings of frames every 20 ms, centred on their timestamps.
-
-    Parameters
-    ----------
-    audio : Tensor (n_sounds, n_samples), floating point, in [-1, 1] at 16 kHz
-    model : from `load_model`
-
-    Returns
-    -------
-    embeddings : Tensor (n_sounds, n_timestamps, timestamp_embedding_size), float32
-    timestamps : Tensor (n_sounds, n_timestamps), float32, in ms
-
-    Raises
-    ------
-    ValueError
-        As `hear.check_audio`.
-    """
-    audio = check_audio(audio, model)
-    samples = model.samples(audio)
-    if not model.upstream_quirks:
-        # As many frames as have their centre in the sound.
-        count = max(0, audio.shape[1] - model.field // 2) // model.hop + 1
-        samples = pad_to(samples, (count - 1) * model.hop + model.field)
-    frames = model.standardised(model.hidden(samples))
-    ms = 1000 / model.sample_rate
-    n_sounds, count, _ = frames.shape
-    return frames, timestamps(n_sounds, count, model.hop * ms, model.field / 2 * ms, frames.device)

@@ -14,15 +14,15 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
+from .decoding import BLOCK_FRAMES, MOST_FRAMES, Block, is_trusted, opened
 from .folder import RESAMPLED_FILE, TaskError, TaskFolder
+from .reading import is_regular
 from .resampling import (
     NOTHING,
     SOXR,
@@ -35,13 +35,9 @@ from .resampling import (
     to_int16,
 )
 
-BLOCK_FRAMES = 1 << 18
 WAV_HEADER_BYTES = 44
 MOST_WAV_BYTES = 2**32 - WAV_HEADER_BYTES
 
-_AV_SAMPLING = {"u8": "int16", "s16": "int16", "s32": "int32", "dbl": "double"}
-
-Block = npt.NDArray[np.floating[Any]]  # (n, channels)
 Write = Callable[[Samples], None]
 
 
@@ -57,18 +53,9 @@ def audio_blocks(path: Path | str) -> Iterator[tuple[int, Iterator[Samples]]]:
         File missing or unreadable; from the blocks: empty, or with NaN or infinite samples.
     """
     path = Path(path)
-    if not path.is_file():
-        raise TaskError(f"{path}: no such audio file")
-    with ExitStack() as closing:
-        try:
-            file = closing.enter_context(soundfile.SoundFile(path))
-        except soundfile.LibsndfileError as error:
-            rate, sampling, blocks = closing.enter_context(_opened_with_av(path, error))
-        else:
-            rate, sampling = int(file.samplerate), _sampling(file.subtype)
-            exact = sampling == "double" or (sampling == "int32" and file.channels == 1)
-            blocks = _blocks(path, file, "float64" if exact else "float32")
-        yield rate, (to_float32(mono_int16(block, sampling)) for block in _checked(path, blocks))
+    with opened(path) as audio:
+        checked = _checked(path, audio.blocks)
+        yield audio.rate, (to_float32(mono_int16(block, audio.sampling)) for block in checked)
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
@@ -112,8 +99,17 @@ def mono_int16(block: npt.NDArray[np.floating[Any]], sampling: str) -> npt.NDArr
 
 def audio_rate(path: Path | str) -> int:
     """Sample rate (Hz) of an audio file."""
-    with audio_blocks(path) as (rate, _):
-        return rate
+    with opened(Path(path)) as audio:
+        return audio.rate
+
+
+def audio_seconds(path: Path | str) -> float:
+    """Length of an audio file; all of it is decoded where it does not state how long it is."""
+    with opened(Path(path)) as audio:
+        frames = audio.frames
+        if frames is None:
+            frames = sum(map(len, audio.blocks))
+        return frames / audio.rate
 
 
 def fit(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
@@ -335,6 +331,7 @@ class TaskAudio:
         best = self.task.best_rate()
         path = self.task.audio_path(split, filename, best)
         pieces: dict[int, list[Samples]] = {rate: [] for rate in rates}
+        check_wav(path)
         with audio_blocks(path) as (found, blocks):
             _check_rate(path, found, best)
             takers = {
@@ -417,9 +414,18 @@ def _partial(path: Path) -> Path:
 
 
 def _read_at(path: Path, rate: int) -> Samples:
+    check_wav(path)
     audio, found = read_audio(path)
     _check_rate(path, found, rate)
     return audio
+
+
+def check_wav(path: Path) -> None:
+    """Raise TaskError for a file of a task that is not there or does not begin as a WAV file."""
+    if not is_regular(path):
+        raise TaskError(f"{path}: no such audio file")
+    if not is_trusted(path):
+        raise TaskError(f"{path}: is no WAV file, as all of a task's audio is")
 
 
 def _check_rate(path: Path, found: int, expected: int) -> None:
@@ -436,61 +442,16 @@ def _checked(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
     count = 0
     for block in blocks:
         # A sum is NaN or infinite if a sample is, and costs a tenth of looking at each.
-        if not np.isfinite(block.sum()) and not (finite := np.isfinite(block)).all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = block.sum()
+        if not np.isfinite(total) and not (finite := np.isfinite(block)).all():
             at, channel = np.unravel_index(int(np.argmin(finite)), block.shape)
             raise TaskError(
                 f"{path}: sample {count + at} is {block[at, channel]}; expected finite samples"
             )
         count += len(block)
+        if count > MOST_FRAMES:
+            raise TaskError(f"{path}: has more than {MOST_FRAMES} samples; cut it")
         yield block
     if not count:
         raise TaskError(f"{path}: the audio is empty; expected at least one sample")
-
-
-def _sampling(subtype: str) -> str:
-    """How a file's samples are stored, as `mono_int16` has it, by libsndfile's name for them."""
-    if subtype in ("PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"):
-        return "int32"
-    if subtype == "DOUBLE":
-        return "double"
-    lossy = subtype in ("FLOAT", "VORBIS", "OPUS") or subtype.startswith("MPEG")
-    return "float" if lossy else "int16"
-
-
-def _blocks(path: Path, file: soundfile.SoundFile, dtype: str) -> Iterator[Block]:
-    """Blocks (n, channels) of an opened file."""
-    try:
-        while len(block := file.read(BLOCK_FRAMES, dtype=dtype, always_2d=True)):
-            yield block
-    except soundfile.LibsndfileError as error:
-        raise TaskError(f"{path}: not readable to its end ({error})") from None
-
-
-@contextmanager
-def _opened_with_av(path: Path, reason: Exception) -> Iterator[tuple[int, str, Iterator[Block]]]:
-    """Decode what libsndfile cannot (AAC, WebM, WMA ...) with PyAV, which carries FFmpeg."""
-    try:
-        import av
-    except ImportError:
-        raise TaskError(
-            f"{path}: soundfile cannot read it ({str(reason).split(': ')[-1]}); if it is another"
-            " format, pip install 'hear-plugins[formats]' or convert it to WAV, FLAC or Ogg"
-        ) from None
-
-    def frames() -> Iterator[Block]:
-        try:
-            to_float = av.AudioResampler(format="fltp")
-            for frame in chain(container.decode(audio), [None]):
-                for out in to_float.resample(frame):
-                    yield np.asarray(out.to_ndarray().T, np.float32)
-        except (av.FFmpegError, OSError) as error:
-            raise TaskError(f"{path}: not readable audio ({error})") from None
-
-    with ExitStack() as closing:
-        try:
-            container = closing.enter_context(av.open(str(path)))
-            audio = container.streams.audio[0]
-        except (av.FFmpegError, IndexError, OSError) as error:
-            raise TaskError(f"{path}: not readable audio ({error})") from None
-        sampling = _AV_SAMPLING.get(audio.format.name.removesuffix("p"), "float")
-        yield int(audio.rate), sampling, frames()

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from . import splits
-from .folder import TRAINVALTEST, TaskError
+from .folder import TRAINVALTEST, TaskError, folder_name
+from .reading import is_sound_name
 from .resampling import Samples
 
 Label: TypeAlias = str | int
@@ -105,10 +106,17 @@ def arrange(
     """
     metadata = metadata_of(corpus.config, corpus.mode)
     is_event = metadata["embedding_type"] == "event"
+    if not is_sound_name(folder_name(metadata)):
+        raise TaskError(f"{folder_name(metadata)}: no folder can have this name; choose another")
     if not corpus.clips:
         raise TaskError(f"{metadata['task_name']}: the corpus has no clips")
     clips: dict[str, Clip] = {}
     for clip in corpus.clips:
+        if not is_sound_name(f"{clip.stem}.wav"):
+            raise TaskError(
+                f"{clip.where or metadata['task_name']}: {clip.stem}.wav is not the name of a file:"
+                " too long, or with characters that a task's files have not; rename it"
+            )
         if clips.setdefault(clip.stem, clip) is not clip:
             raise TaskError(
                 f"{clip.source} and {clips[clip.stem].source} would both be {clip.stem}.wav"

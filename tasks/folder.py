@@ -14,12 +14,26 @@ from __future__ import annotations
 import csv
 import difflib
 import hashlib
+import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .errors import TaskError as TaskError
+from .errors import one_line, shown
+from .reading import (
+    is_folder,
+    is_regular,
+    is_sound_name,
+    names_in,
+    read_bytes,
+    read_json,
+    read_text,
+)
 
 METADATA_FILE = "task_metadata.json"
 VOCABULARY_FILE = "labelvocabulary.csv"
@@ -36,10 +50,18 @@ EVENT_SCORES = (
 )
 RESAMPLERS = ("soxr-int16", "torchaudio")  # the first is the default; see `tasks.resampling`
 HASHED_BLOCK = 4096
-
-
-class TaskError(ValueError):
-    """A task or its data is not what it must be; one line naming the file and the key."""
+MOST_METADATA_BYTES = 1 << 20
+MOST_VOCABULARY_BYTES = 4 << 20
+MOST_LABELS = 10_000  # models' outputs and targets are as wide
+MOST_FAULTS = 100  # told of one task
+MOST_MS = 1e9  # of an event: 11 days
+GRIDS: Mapping[str, tuple[type, ...]] = {
+    "event_postprocessing_grid": (int, float),
+    "task_specific_param_grid": (int, float, str),
+}
+POSTPROCESSING = ("threshold", "median_filter_ms", "min_duration")
+MOST_GRID_POINTS = 10_000
+MOST_COMPARED = 500  # names that a mistyped one is held against, and its characters
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,12 @@ class TaskFolder:
 
     def items(self, split: str) -> dict[str, list[Any]]:
         """Every file of a split with its labels, or its ``{"label", "start", "end"}`` in ms."""
-        items: dict[str, list[Any]] = _read_json(self.path / f"{split}.json")
+        path = self.path / f"{split}.json"
+        items: dict[str, list[Any]] = read_json(path)
+        if not isinstance(items, dict) or not items:
+            raise TaskError(
+                f"{path}: expected an object with a list of labels for every audio file"
+            )
         return items
 
     def known_labels(self, split: str) -> dict[str, list[Any]] | None:
@@ -112,7 +139,7 @@ class TaskFolder:
         path = self.path / known_labels_file(split)
         if not path.exists():
             return None
-        known: dict[str, list[Any]] = _read_json(path)
+        known: dict[str, list[Any]] = read_json(path)
         return known
 
     def rates(self) -> tuple[int, ...]:
@@ -121,8 +148,8 @@ class TaskFolder:
             sorted(
                 int(folder.name)
                 for folder in self.path.iterdir()
-                if folder.name.isdecimal()
-                and folder.is_dir()
+                if re.fullmatch(r"[1-9][0-9]{0,6}", folder.name)
+                and is_folder(folder)
                 and not (folder / RESAMPLED_FILE).exists()
             )
         )
@@ -141,7 +168,7 @@ class TaskFolder:
         path = self.path / PREPARED_FILE
         if not path.exists():
             return ""
-        prepared = _read_json(path)
+        prepared = read_json(path, MOST_METADATA_BYTES)
         try:
             sources = prepared["rates"][str(rate)]
             made_from = " and ".join(f"{source} Hz" for source in sources if source != rate)
@@ -170,7 +197,7 @@ class TaskFolder:
             *(f"{split}.json" for split in self.splits),
             *(name for name in partial if (self.path / name).exists()),
         ):
-            content = (self.path / name).read_bytes()
+            content = read_bytes(self.path / name)
             digest.update(f"\n{name} {len(content)}\n".encode() + content)
         for split in self.splits:
             for filename in sorted(self.items(split)):
@@ -203,15 +230,26 @@ def read_task(path: Path | str) -> TaskFolder:
 def open_task(path: Path | str) -> TaskFolder:
     """Read metadata and vocabulary of a task folder, and check those alone; as `read_task`."""
     path = Path(path)
-    if not path.is_dir():
+    if not is_folder(path):
         raise TaskError(f"{path}: no such task folder")
-    metadata = _read_json(path / METADATA_FILE)
+    metadata = read_json(path / METADATA_FILE, MOST_METADATA_BYTES)
     _check_metadata(path / METADATA_FILE, metadata)
     return TaskFolder(path, metadata, _read_vocabulary(path / VOCABULARY_FILE))
 
 
 def faults(task: TaskFolder) -> Iterator[str]:
-    """Lines on all that is wrong in an opened task, as far as names and labels tell."""
+    """Lines on what is wrong in an opened task, as far as names and labels tell.
+
+    They are those of `MOST_FAULTS` faults at most, and of whether there are more.
+    """
+    for told, fault in enumerate(_faults(task)):
+        if told == MOST_FAULTS:
+            yield f"{task.path}: more faults; the first {MOST_FAULTS} are told"
+            return
+        yield one_line(fault)
+
+
+def _faults(task: TaskFolder) -> Iterator[str]:
     try:
         rate = task.best_rate()
     except TaskError as error:
@@ -220,25 +258,22 @@ def faults(task: TaskFolder) -> Iterator[str]:
     seen: dict[str, str] = {}
     for split in task.splits:
         path = task.path / f"{split}.json"
+        folder = task.path / str(rate) / split
         try:
-            items = _read_json(path)
-            if not isinstance(items, dict) or not items:
-                raise TaskError(
-                    f"{path}: expected an object with a list of labels for every audio file"
-                )
+            items = task.items(split)
             yield from _item_faults(task, path, items)
             yield from _known_faults(task, split, items)
+            missing = set(items) - names_in(folder)
         except TaskError as error:
             yield str(error)
             continue
-        folder = task.path / str(rate) / split
-        missing = set(items) - (
-            {file.name for file in folder.iterdir()} if folder.is_dir() else set()
-        )
         if missing:
+            name = min(missing)
+            there = os.path.lexists(folder / name) if is_sound_name(name) else False
             yield (
-                f"{folder / min(missing)}: audio is missing ({len(missing)} of {len(items)} files"
-                f" of {split}.json); restore it or prepare the task again"
+                f"{folder / name}: audio is missing{' (it is no regular file)' if there else ''}"
+                f" ({len(missing)} of {len(items)} files of {split}.json); restore it or prepare"
+                " the task again"
             )
         for filename in items:
             if seen.setdefault(filename, split) != split:
@@ -248,12 +283,12 @@ def faults(task: TaskFolder) -> Iterator[str]:
 def find_tasks(tasks_dir: Path | str) -> list[Path]:
     """Folders directly under `tasks_dir` that hold a ``task_metadata.json``, by name."""
     tasks_dir = Path(tasks_dir)
-    if not tasks_dir.is_dir():
+    if not is_folder(tasks_dir):
         raise TaskError(f"{tasks_dir}: no such folder of tasks")
     return sorted(
         folder
         for folder in tasks_dir.iterdir()
-        if (folder / METADATA_FILE).is_file() and not folder.name.startswith(".")
+        if is_regular(folder / METADATA_FILE) and not folder.name.startswith(".")
     )
 
 
@@ -294,8 +329,11 @@ def folders_named(tasks_dir: Path | str, names: Sequence[str] = ()) -> list[Path
 
 
 def near_names(name: str, names: Iterable[str]) -> str:
-    """`` (did you mean a or b?)``, or nothing where no name is near."""
-    near = difflib.get_close_matches(name, sorted(set(names)), n=2, cutoff=0.6)
+    """`` (did you mean a or b?)``, or nothing where no name is near, or they are too many."""
+    known = sorted(set(names))
+    if len(known) > MOST_COMPARED or len(name) > MOST_COMPARED:
+        return ""
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
@@ -360,47 +398,38 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1), encoding="utf-8", newline="\n")
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TaskError(f"{path}: missing; the task folder is not complete") from None
-    except OSError as error:
-        raise TaskError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise TaskError(f"{path}: not JSON ({error})") from None
-
-
 def _task_name(folder: Path) -> str:
     try:
-        return str(_read_json(folder / METADATA_FILE)["task_name"])
+        metadata = read_json(folder / METADATA_FILE, MOST_METADATA_BYTES)
+        return str(metadata["task_name"])
     except (TaskError, TypeError, KeyError):
         return folder.name  # a broken neighbour must not stand in the way of the other tasks
 
 
 def _read_vocabulary(path: Path) -> tuple[str, ...]:
     try:
+        text = read_text(path, MOST_VOCABULARY_BYTES)
         # The csv module, not pandas: labels such as "NA" must stay labels.
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
     except FileNotFoundError:
         raise TaskError(f"{path}: missing; the task folder is not complete") from None
-    except (OSError, ValueError, csv.Error) as error:
+    except csv.Error as error:
         raise TaskError(f"{path}: cannot be read ({error})") from None
     if header != ["idx", "label"]:
         raise TaskError(f"{path}: header is {','.join(header)!r}, expected 'idx,label'")
-    labels = []
+    if len(rows) > MOST_LABELS:
+        raise TaskError(f"{path}: {len(rows)} labels, expected at most {MOST_LABELS}")
+    labels: dict[str, None] = {}
     for number, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(number) or not row[1]:
             raise TaskError(
                 f"{path}: line {number + 2} is {','.join(row)!r}, expected '{number},<label>'"
             )
-        labels.append(row[1])
+        if row[1] in labels:
+            raise TaskError(f"{path}: label {row[1]!r} is there twice")
+        labels[row[1]] = None
     if not labels:
         raise TaskError(f"{path}: no labels")
-    if len(set(labels)) != len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise TaskError(f"{path}: label {twice!r} is there twice")
     return tuple(labels)
 
 
@@ -412,11 +441,11 @@ def _check_metadata(path: Path, metadata: Any) -> None:
         if key not in metadata:
             raise TaskError(f"{path}: {key} is missing; expected {expected}")
         if not fits:
-            raise TaskError(f"{path}: {key} is {metadata[key]!r}, expected {expected}")
+            raise TaskError(f"{path}: {key} is {shown(metadata[key])}, expected {expected}")
 
     for key in ("task_name", "version", "mode"):
         value = metadata.get(key)
-        check(key, isinstance(value, str) and value != "", "a name")
+        check(key, isinstance(value, str) and is_sound_name(value), "a name as files have")
     kind = metadata.get("embedding_type")
     check("embedding_type", kind in ("scene", "event"), "scene or event")
     kinds = ("multilabel",) if kind == "event" else ("multiclass", "multilabel")
@@ -435,18 +464,54 @@ def _check_metadata(path: Path, metadata: Any) -> None:
         check("splits", fits, "fold00, fold01, ... (three or more)")
     seconds = metadata.get("sample_duration")
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    fits = seconds is None or (is_number and 0 < seconds < float("inf"))
+    fits = seconds is None or (is_number and 0 < 1000 * seconds <= MOST_MS)
     check("sample_duration", fits, "seconds or null")
-    known = EVENT_SCORES if kind == "event" else SCENE_SCORES
+    # Which metrics there are is not known here: others than HEAR's may be registered.
     scores = metadata.get("evaluation")
-    fits = isinstance(scores, list) and bool(scores) and all(score in known for score in scores)
-    check("evaluation", fits, f"a list of {', '.join(known)}")
-    for key, kind_of, expected in (
-        ("evaluation_params", dict, "an object"),
-        ("use_scoring_for_early_stopping", bool, "true or false"),
-    ):
-        if key in metadata:
-            check(key, isinstance(metadata[key], kind_of), expected)
+    fits = isinstance(scores, list) and all(map(_is_metric_name, scores))
+    fits = fits and len(set(scores or ())) == len(scores or ()) > 0
+    known = EVENT_SCORES if kind == "event" else SCENE_SCORES
+    check("evaluation", fits, f"a list of metrics such as {', '.join(known)}")
+    if "evaluation_params" in metadata:
+        check("evaluation_params", isinstance(metadata["evaluation_params"], dict), "an object")
+        _check_grids(f"{path}: evaluation_params", metadata["evaluation_params"])
+    if "use_scoring_for_early_stopping" in metadata:
+        key = "use_scoring_for_early_stopping"
+        check(key, isinstance(metadata[key], bool), "true or false")
+
+
+def _is_metric_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\w{1,100}", value) is not None
+
+
+def _is_number(value: Any, most: float = MOST_MS) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= most
+
+
+def _check_grids(where: str, params: Mapping[str, Any]) -> None:
+    """Check the form of ``evaluation_params``: for each grid, lists of values by name."""
+    for name, grid in params.items():
+        if name not in GRIDS:
+            raise TaskError(f"{where}: {name!r}: expected {' or '.join(GRIDS)}")
+        if not isinstance(grid, dict):
+            raise TaskError(f"{where}.{name} is {shown(grid)}, expected an object of lists")
+        points = 1
+        for key, values in grid.items():
+            if name == "event_postprocessing_grid" and key not in POSTPROCESSING:
+                raise TaskError(f"{where}.{name}: {key!r}: expected {', '.join(POSTPROCESSING)}")
+            if not isinstance(values, list) or not values:
+                raise TaskError(f"{where}.{name}.{key} is {shown(values)}, expected a list")
+            for value in values:
+                fits = _is_number(value) or (isinstance(value, str) and str in GRIDS[name])
+                if not fits:
+                    raise TaskError(
+                        f"{where}.{name}.{key} has {shown(value)}, expected numbers of at least 0"
+                    )
+            points *= len(values)
+        if points > MOST_GRID_POINTS:
+            raise TaskError(
+                f"{where}.{name} has {points} points, expected at most {MOST_GRID_POINTS}"
+            )
 
 
 def _is_permutation(found: Any, expected: Sequence[str]) -> bool:
@@ -458,23 +523,21 @@ def _item_faults(task: TaskFolder, path: Path, items: Mapping[str, Any]) -> Iter
     is_event = task.embedding_type == "event"
     for filename, entries in items.items():
         where = f"{path}: {filename}"
-        if re.search(r"[/\\]", filename) or not filename.endswith(".wav"):
+        if not is_sound_name(filename) or not filename.endswith(".wav"):
             yield f"{where} is not the name of a .wav file"
         if not isinstance(entries, list):
-            yield f"{where}: expected a list, found {entries!r}"
+            yield f"{where}: expected a list, found {shown(entries)}"
             continue
         if task.prediction_type == "multiclass" and len(entries) != 1:
             yield f"{where}: {len(entries)} labels; multiclass has exactly one a file"
         for entry in entries:
-            if is_event and (fault := _event_fault(entry)):
-                yield f"{where}: event {entry!r}{fault}"
+            if is_event and (fault := event_fault(entry)):
+                yield f"{where}: event {shown(entry)}{fault}"
                 continue
             label = entry["label"] if is_event else entry
-            if str(label) not in vocabulary:
-                yield (
-                    f"{where}: label {label!r} is not in {VOCABULARY_FILE}"
-                    f"{near_names(str(label), vocabulary)}"
-                )
+            if not _is_label(label) or str(label) not in vocabulary:
+                near = near_names(label, vocabulary) if isinstance(label, str) else ""
+                yield f"{where}: label {shown(label)} is not in {VOCABULARY_FILE}{near}"
 
 
 def _known_faults(task: TaskFolder, split: str, items: Mapping[str, Any]) -> Iterator[str]:
@@ -488,18 +551,32 @@ def _known_faults(task: TaskFolder, split: str, items: Mapping[str, Any]) -> Ite
     if not isinstance(known, dict) or known.keys() != items.keys():
         yield f"{path}: its files are not those of {split}.json"
         return
+    vocabulary = set(task.labels)
     for filename, labels in known.items():
-        if not isinstance(labels, list) or not {str(label) for label in labels} <= set(task.labels):
-            yield f"{path}: {filename}: labels {labels!r} are not in {VOCABULARY_FILE}"
-        elif not set(map(str, items[filename])) <= set(map(str, labels)):
-            yield f"{path}: {filename}: {items[filename]!r} are there but not known"
+        if (
+            not isinstance(labels, list)
+            or not all(map(_is_label, labels))
+            or not set(map(str, labels)) <= vocabulary
+        ):
+            yield f"{path}: {filename}: labels {shown(labels)} are not in {VOCABULARY_FILE}"
+            continue
+        present = items[filename]
+        if not isinstance(present, list) or not all(map(_is_label, present)):
+            continue  # told already
+        if not set(map(str, present)) <= set(map(str, labels)):
+            yield f"{path}: {filename}: {shown(present)} are there but not known"
 
 
-def _event_fault(event: Any) -> str:
+def _is_label(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+def event_fault(event: Any) -> str:
+    """What is wrong with an event, to go on from "event ..."; empty where it is sound."""
     if not isinstance(event, dict) or not {"label", "start", "end"} <= event.keys():
         return " has not label, start and end"
     start, end = event["start"], event["end"]
     numbers = all(isinstance(t, (int, float)) and not isinstance(t, bool) for t in (start, end))
-    if not (numbers and 0 <= start <= end < float("inf")):
+    if not (numbers and 0 <= start <= end <= MOST_MS):
         return "; expected ms with 0 <= start <= end"
     return ""

@@ -7,12 +7,13 @@ later must be the same.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 import urllib.error
+import urllib.parse
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,7 +29,8 @@ from hear_plugins.weights.download import BLOCK, fetch, stated_length
 from .entries import ENTRIES
 from .entry import TaskEntry
 from .folder import TaskError, near_names, read_task
-from .staging import move_into_place, staging
+from .reading import is_regular, read_bytes
+from .staging import NO_SPACE, move_into_place, staging
 from .unpack import UnpackError, unpack
 
 RATE = 48000
@@ -36,9 +38,9 @@ OFFICIAL_URL = "https://zenodo.org/records/6332517/files/{name}?download=1"
 BUCKETS = "gs://hear2021-archive/tasks/ and s3://hear2021-archive/tasks/"
 ARCHIVES_FOLDER = ".archives"
 WAV_HEADER_BYTES = 44
+MOST_RECORD_BYTES = 10_000
 LABEL_BYTES = 1000  # of a clip in the JSON files, most of them for MAESTRO's notes
 SPARE_BYTES = 64 << 20
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 OnProgress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -100,6 +102,11 @@ def official_archives(names: Sequence[str], rate: int = RATE, base_url: str = ""
             f" them while embedding; other rates are in {BUCKETS} (who asks pays): copy them, and"
             " name their folder with --base-url file:///..."
         )
+    if base_url and not _is_url(base_url):
+        raise TaskError(
+            f"--base-url is {base_url!r}; expected the URL of a folder of archives, such as"
+            " https://mirror.org/hear or file:///data/hear"
+        )
     known: dict[str, list[Archive]] = defaultdict(list)
     for entry in ENTRIES.values():
         for mode in entry.archives:
@@ -112,6 +119,17 @@ def official_archives(names: Sequence[str], rate: int = RATE, base_url: str = ""
             raise TaskError(_not_published(name, known))
         chosen.update({archive.name: archive for archive in known[name]})
     return list(chosen.values())
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        _ = parts.port  # refuses what is no number
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    server = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return is_plain and (server or (parts.scheme == "file" and bool(parts.path)))
 
 
 def _not_published(name: str, known: Iterable[str]) -> str:
@@ -223,13 +241,17 @@ class _Work:
         """The task's folder if it is there; else find out how long the archive is."""
         if folder := self._there(archive):
             return folder
+        for suffix in ("", ".part", ".sha256", ".lock"):
+            path = self._path(archive, suffix)
+            if os.path.lexists(path) and not is_regular(path):
+                raise TaskError(f"{path}: is no regular file; move it away")
         path = self._path(archive)
         if path.exists():
             self.lengths[archive.name] = path.stat().st_size
             return None
         try:
             length = stated_length(archive.url)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise TaskError(self._fault(archive, error)) from None
         if length is not None:
             self.lengths[archive.name] = length
@@ -266,7 +288,9 @@ class _Work:
                     return self._unpack(archive)
                 except UnpackError as error:
                     raise TaskError(f"{error}; {self._cast_out(archive, fetched)}") from None
-        except (OSError, HTTPException) as error:
+        except TaskError:
+            raise
+        except (OSError, HTTPException, ValueError) as error:
             raise TaskError(self._fault(archive, error)) from None
 
     @contextmanager
@@ -341,7 +365,11 @@ class _Work:
         if wanted_md5 and md5 != wanted_md5:
             return f"its MD5 is {md5}, expected {wanted_md5} as published"
         if record.exists():
-            recorded = record.read_text(encoding="ascii").partition(" ")[0]
+            recorded = read_bytes(record, MOST_RECORD_BYTES).decode("ascii", "replace")[:64]
+            if not re.fullmatch(r"[0-9a-f]{64}", recorded):
+                raise TaskError(
+                    f"{record}: holds no SHA-256; delete it and type the same line again"
+                )
             if sha256 != recorded:
                 return f"its SHA-256 is {sha256}, expected {recorded} as {record} has it"
         return None

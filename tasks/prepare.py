@@ -7,7 +7,8 @@ beside its place, under a hidden name, and moved when it is complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from .folder import (
 from .options import convert, corpus_module, option_values
 from .parallel import in_parallel
 from .published import check_published
+from .reading import is_folder
 from .resampling import SOXR, description
-from .staging import move_into_place, staging
+from .staging import NO_SPACE, move_into_place, staging
 
 DEFAULT_RATE = 16000
 
@@ -86,7 +88,8 @@ def prepare(
     TaskError
         Anything wrong with a name, an option, the corpus or one of its files.
     """
-    corpus = read_corpus(name, source, mode=mode, **options)
+    with _plainly(Path(tasks_dir)):
+        corpus = read_corpus(name, source, mode=mode, **options)
     hz: Sequence[int] = convert(rates or (), Sequence[int], "rates")
     return build_task(
         corpus,
@@ -99,10 +102,24 @@ def prepare(
     )
 
 
+@contextmanager
+def _plainly(tasks_dir: Path) -> Iterator[None]:
+    """What the disk or the file system refuses, as a TaskError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise TaskError(
+                f"{tasks_dir}: no space left on the disk ({error.strerror}); nothing was kept: free"
+                " some space, or choose another --tasks-dir, and type the same line again"
+            ) from None
+        raise TaskError(f"{error.filename or tasks_dir}: {error.strerror or error}") from None
+
+
 def read_corpus(name: str, /, source: Path | str, *, mode: str = "", **options: Any) -> Corpus:
     """The clips of a corpus, their labels and splits, without their sound; as for `prepare`."""
     source = Path(source)
-    if not source.is_dir():
+    if not is_folder(source):
         raise TaskError(f"{source}: no such folder; expected the corpus of {name}")
     values = option_values(name, options)
     if name == "custom":
@@ -127,33 +144,38 @@ def build_task(
     force: bool = False,
 ) -> Path:
     """Make the task folder of a corpus; arguments as for `prepare`."""
-    metadata, items, clips = arrange(corpus)
-    counts = {split: len(files) for split, files in items.items()}
-    metadata = check_published(metadata, counts, set(map(str, vocabulary(items))), allow_partial)
-    tasks_dir = Path(tasks_dir)
-    tasks_dir.mkdir(parents=True, exist_ok=True)
-    final = tasks_dir / folder_name(metadata)
-    rates = tuple(rates) or _default_rates(clips)
-    if any(rate <= 0 for rate in rates):
-        raise TaskError(f"rates are {rates}; expected Hz such as 16000")
-    with staging(final) as partial_path:
-        write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
-        if final.exists() and not force:
-            _check_same(final, partial_path, rates)
-            return final
-        for rate in rates:
-            for split in metadata["splits"]:
-                (partial_path / str(rate) / split).mkdir(parents=True)
-        make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
-        own_rates = set()
-        for done, own_rate in enumerate(in_parallel(make, list(clips.items()), workers), start=1):
-            own_rates.add(own_rate)
-            if on_progress:
-                on_progress(done, len(clips))
-        write_prepared(partial_path, description(SOXR), dict.fromkeys(rates, own_rates))
-        read_task(partial_path)
-        move_into_place(partial_path, final)
-    return final
+    with _plainly(Path(tasks_dir)):
+        metadata, items, clips = arrange(corpus)
+        counts = {split: len(files) for split, files in items.items()}
+        metadata = check_published(
+            metadata, counts, set(map(str, vocabulary(items))), allow_partial
+        )
+        tasks_dir = Path(tasks_dir)
+        tasks_dir.mkdir(parents=True, exist_ok=True)
+        final = tasks_dir / folder_name(metadata)
+        rates = tuple(rates) or _default_rates(clips)
+        if any(rate <= 0 for rate in rates):
+            raise TaskError(f"rates are {rates}; expected Hz such as 16000")
+        with staging(final) as partial_path:
+            write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
+            if final.exists() and not force:
+                _check_same(final, partial_path, rates)
+                return final
+            for rate in rates:
+                for split in metadata["splits"]:
+                    (partial_path / str(rate) / split).mkdir(parents=True)
+            make = partial(_make_clip, partial_path, rates, metadata["sample_duration"])
+            own_rates = set()
+            for done, own_rate in enumerate(
+                in_parallel(make, list(clips.items()), workers), start=1
+            ):
+                own_rates.add(own_rate)
+                if on_progress:
+                    on_progress(done, len(clips))
+            write_prepared(partial_path, description(SOXR), dict.fromkeys(rates, own_rates))
+            read_task(partial_path)
+            move_into_place(partial_path, final)
+        return final
 
 
 def _known(

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, cast
 
-from .folder import TaskError
+from .errors import TaskError
+from .reading import is_sound_name
 
 BLOCK = 1 << 20
+DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 READ_AHEAD = 1 << 18
 MOST_HEADER_BYTES = 1 << 20  # names and attributes of one member, and what is read ahead
+MOST_DEPTH = 3  # <rate>/<split>/<file>
 KINDS = {
     tarfile.CHRTYPE: "a character device",
     tarfile.BLKTYPE: "a block device",
@@ -82,9 +85,9 @@ def unpack(
                 source.allow(MOST_HEADER_BYTES)
                 while source.read(BLOCK):  # to the end, where gzip's checksum is
                     pass
-            except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
-                if isinstance(error, UnpackError):
-                    raise
+            except UnpackError:
+                raise
+            except (*DAMAGES, ValueError, OverflowError, RecursionError) as error:
                 raise UnpackError(f"{archive}: damaged ({error})") from None
     if not target.is_dir():
         raise UnpackError(f"{archive}: has no folder {top}; expected the archive of that task")
@@ -136,6 +139,8 @@ class _Unpacking:
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 fault = "is there twice, or is a file and a folder"
                 raise self._refusal(member.name, fault) from None
+            except RecursionError:
+                raise self._refusal(member.name, "has headers in headers") from None
             source.allow(MOST_HEADER_BYTES)
             # The list of members is not needed, and grows with every one of them.
             members.members = []  # type: ignore[attr-defined]
@@ -166,7 +171,12 @@ class _Unpacking:
             raise self._refusal(member, f"leads out of its folder by {name}")
         if self.top not in parts:
             return None
-        return self.target.joinpath(*parts[parts.index(self.top) + 1 :])
+        own = parts[parts.index(self.top) + 1 :]
+        if len(own) > MOST_DEPTH:
+            raise self._refusal(member, f"is more than {MOST_DEPTH} folders deep")
+        if not all(map(is_sound_name, own)):
+            raise self._refusal(member, "has a name that no file of a task has")
+        return self.target.joinpath(*own)
 
     def _make(self, members: tarfile.TarFile, member: tarfile.TarInfo, path: Path | None) -> None:
         """Make the file or folder of a member at `path`; only read it where that is None."""

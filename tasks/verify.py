@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from .audio import check_wav
 from .entries import ENTRIES
-from .folder import TaskError, TaskFolder, faults, open_task
+from .errors import one_line
+from .folder import TaskError, TaskFolder, event_fault, faults, open_task
 from .parallel import in_parallel
 from .published import published_faults, unknown_of_published
+from .reading import names_in
 
 BLOCK_FRAMES = 1 << 20
 LENGTH_TOLERANCE_S = 0.001  # of clips that were cut at another rate
@@ -119,8 +122,8 @@ def verify_task(
     ]
     return Verified(
         path,
-        tuple(dict.fromkeys(found)),
-        (*notes, *_repeated(at_best)),
+        tuple(dict.fromkeys(map(one_line, found))),
+        tuple(map(one_line, (*notes, *_repeated(at_best)))),
         task.hash() if best in complete else "",
         clips,
         sum(each.seconds for each in at_best.values()) / 3600,
@@ -132,7 +135,7 @@ def _jobs(task: TaskFolder, rate: int, items: Mapping[str, Any]) -> Iterator[_Jo
     # What was made while embedding may be there in part; what is missing else is told already.
     for split, names in items.items():
         folder = task.path / str(rate) / split
-        there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        there = names_in(folder)
         for name in names:
             if name in there:
                 yield _Job(folder / name, rate, task.sample_duration)
@@ -141,6 +144,7 @@ def _jobs(task: TaskFolder, rate: int, items: Mapping[str, Any]) -> Iterator[_Jo
 def _hear(job: _Job) -> _Heard:
     """Read one audio file to its end."""
     try:
+        check_wav(job.path)
         with soundfile.SoundFile(job.path) as file:
             frames, digest, finite = 0, hashlib.blake2b(digest_size=16), True
             for block in file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
@@ -148,6 +152,8 @@ def _hear(job: _Job) -> _Heard:
                 finite &= bool(np.isfinite(block).all())
                 digest.update(np.ascontiguousarray(block).data)
             rate, channels, stated = int(file.samplerate), file.channels, file.frames
+    except TaskError as error:
+        return _Heard(str(error), 0.0, b"")
     except (soundfile.LibsndfileError, OSError) as error:
         return _Heard(f"{job.path}: not readable audio ({error})", 0.0, b"")
     fault = ""
@@ -199,10 +205,10 @@ def _late_events(
     task: TaskFolder, items: Mapping[str, Any], heard: Mapping[tuple[str, str], _Heard]
 ) -> Iterator[str]:
     for (split, name), result in heard.items():
-        try:
-            end = max((event["end"] for event in items[split][name]), default=0.0)
-        except (TypeError, KeyError):
+        events = items[split][name]
+        if not isinstance(events, list) or any(map(event_fault, events)):
             continue  # told already
+        end = max((event["end"] for event in events), default=0.0)
         if not result.fault and end > 1000 * (result.seconds + LENGTH_TOLERANCE_S):
             yield (
                 f"{task.path / split}.json: {name}: an event ends at {end:g} ms, but the clip has"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.model_listing import models_markdown
+from benchmark.cli.parser import command_names
+from benchmark.protocols.registry import protocols
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -48,6 +50,18 @@ def test_modules_that_are_run_are_there(page: Path) -> None:
 def test_the_models_are_listed() -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     assert models_markdown() in page, "`hear-benchmark models --markdown` makes that table"
+
+
+def test_the_protocols_are_listed() -> None:
+    page = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+    for protocol in protocols():
+        assert f"| `{protocol.name}` |" in page
+
+
+def test_every_command_is_in_the_readme() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| command | does |")[2]
+    for name in command_names():
+        assert f"`{name}" in table, f"{name} is missing"
 
 
 def test_the_picture_is_what_its_script_draws() -> None:

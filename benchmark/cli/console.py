@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -10,8 +9,9 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 def say(line: str) -> None:
     """A line of progress: on stderr, so that stdout holds the tables alone."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    from benchmark.progress import write_line
+
+    write_line(line)
 
 
 def exit_code(failures: Sequence[str]) -> int:

@@ -6,19 +6,18 @@ its input is wrong, nothing was started; 130 interrupted, the same line goes on 
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 # Only what --help needs is imported here: torch and the models take seconds.
-from benchmark.cli.console import DONE, FAILED, INTERRUPTED, WRONG
+from benchmark.cli.console import DONE, FAILED, INTERRUPTED, WRONG, say
 from benchmark.cli.parser import parse
 from benchmark.errors import DiskFullError, UserError
 from benchmark.import_path import put_user_folder_last
+from benchmark.models.library_messages import messages_of_libraries
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,14 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is loaded: threads that spin while they wait cost twice the CPU time beside other
     # work, and gain nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What libraries say to their developers is not for the user's screen.
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
     # As with `python -m`: a module in the current folder is a model like any other.
     put_user_folder_last()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code: int = options.command(options)
+        with messages_of_libraries(lambda text: say(f"note: {text}")):
+            code: int = options.command(options)
         return code
     except DiskFullError as error:
         sys.stderr.write(f"hear-benchmark: {error}\n")
@@ -61,7 +58,7 @@ def _interrupt(_signal: int, _frame: Any) -> NoReturn:
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
-    from benchmark.records.record import RecordError
+    from benchmark.records.json_form import RecordError
     from tasks.folder import TaskError
 
     return (UserError, RecordError, TaskError)

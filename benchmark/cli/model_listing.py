@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.models.discovery import OUR_PACKAGE, near_modules, our_modules
 from benchmark.reports.alignment import aligned
-from hear_plugins.api.cards import CARDS
+from hear_plugins.api.card import read_card
 from hear_plugins.weights.catalogue import CHECKPOINTS, Checkpoint
 from hear_plugins.weights.loading import cache_dir
 
 
 def models_table() -> str:
     """The models of this package, one line each, and whether what they need is on this machine."""
-    header = ("module", "paper", "Hz", "scene", "timestamps", "parameters", "weights", "here")
-    rows: list[tuple[str, ...]] = [header]
+    rows: list[tuple[str, ...]] = [("module", "Hz", "scene", "timestamps", "parameters", "here")]
     for module in our_modules():
         name = module.rpartition(".")[2]
-        weights = _weights(name).rpartition("; ")[2].partition(" (")[0]
-        rows.append((module, *_facts(name), weights, "yes" if _is_ready(name) else "-"))
-    return (
-        f"{aligned(rows)}\n\nweights: their licence. here: in {cache_dir()}, or as a package;"
-        " what is not is downloaded\nwhen first used, where its publisher lets it."
-        " `hear-benchmark models NAME` tells all about one."
+        rows.append((module, *_facts(name)[1:], "yes" if _is_ready(name) else "-"))
+    notes = (
+        "here: the weights are in an installed package, or in the folder",
+        str(cache_dir()),
+        "Others are downloaded when first used, where their publisher lets it.",
+        "`hear-benchmark models NAME` tells paper, weights and licence.",
     )
+    return "\n".join([aligned(rows), "", *notes])
 
 
 def models_markdown() -> str:
@@ -37,7 +35,7 @@ def models_markdown() -> str:
     ]
     for module in our_modules():
         name = module.rpartition(".")[2]
-        cells = (f"`{module}`", _summary(module), *_facts(name), _weights(name))
+        cells = (f"`{module}`", read_card(name).summary, *_facts(name), _weights(name))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -60,7 +58,9 @@ def model_details(name: str) -> str:
         raise UserError(f"no model {name!r}{near_modules(name)}")
     name = module.rpartition(".")[2]
     header = ("paper", "sample rate (Hz)", "scene", "timestamps", "parameters")
-    blocks = [module, _docstring(module), aligned(list(zip(header, _facts(name), strict=True)))]
+    card = read_card(name)
+    facts = list(zip(header, (card.paper or "ours", *_facts(name)[1:]), strict=True))
+    blocks = [module, card.text, aligned(facts)]
     blocks += [aligned(_checkpoint_fields(checkpoint)) for checkpoint in _checkpoints(name)]
     return "\n\n".join(blocks)
 
@@ -70,21 +70,10 @@ def ready_modules() -> list[str]:
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
 
 
-def _docstring(module: str) -> str:
-    """A module's docstring, read without importing what it needs."""
-    spec = importlib.util.find_spec(module)
-    assert spec is not None and spec.origin is not None
-    return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-
-
-def _summary(module: str) -> str:
-    return _docstring(module).partition("\n")[0].rstrip(".")
-
-
 def _facts(name: str) -> tuple[str, ...]:
-    card = CARDS[name]
-    sizes = (card.sample_rate, card.scene_size, card.timestamp_size)
-    return (card.paper, *map(str, sizes), _counted(card.parameters))
+    card = read_card(name)
+    sizes = (card.sample_rate, card.scene_embedding_size, card.timestamp_embedding_size)
+    return (card.short_paper, *map(str, sizes), _counted(card.parameters))
 
 
 def _counted(parameters: int) -> str:
@@ -95,7 +84,7 @@ def _weights(name: str) -> str:
     """Default file of weights, its size where it is known, and its licence."""
     published = _checkpoints(name)
     if not published:
-        package = CARDS[name].package
+        package = read_card(name).package
         return f"in the package {package}" if package else "none needed"
     size = f", {published[0].size / 1e6:.0f} MB" if published[0].size else ""
     return f"{published[0].file}{size}; {published[0].licence}"
@@ -121,7 +110,7 @@ def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
 
 
 def _is_ready(name: str) -> bool:
-    package, published = CARDS[name].package, _checkpoints(name)
+    package, published = read_card(name).package, _checkpoints(name)
     if package and importlib.util.find_spec(package) is None:
         return False
     return not published or (cache_dir() / published[0].file).is_file()

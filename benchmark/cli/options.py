@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ def add_tasks_dir(parser: argparse.ArgumentParser, what: str, *names: str) -> No
 
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="show the tracebacks of failures")
+
+
+def module_name(text: str) -> str:
+    """Import path of a module; of a file, the error says how the module is named."""
+    path = Path(text)
+    if text.endswith(".py") or len(path.parts) > 1:
+        name = path.name.removesuffix(".py")
+        where = "" if path.parent == Path() else f" (with PYTHONPATH={path.parent})"
+        raise argparse.ArgumentTypeError(
+            f"{text} is a file, expected a module; did you mean {name}{where}?"
+        )
+    return text
 
 
 def count(text: str) -> int:

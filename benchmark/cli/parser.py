@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmark.cli import model_commands, report_commands, run_commands, task_commands
+from benchmark.cli import kit_commands, model_commands, report_commands, run_commands, task_commands
+from benchmark.cli.options import Commands
+
+GROUPS = (run_commands, report_commands, model_commands, task_commands, kit_commands)
 
 DESCRIPTION = """\
 Measure audio-embedding models on HEAR tasks: models -> embeddings -> scores -> tables.
@@ -35,7 +38,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     Exits with 2 where the words are wrong, with 0 after ``--help``, as argparse does.
     """
-    parser = _parser()
+    parser, _ = _parser()
     options, rest = parser.parse_known_args(task_commands.with_default_command(words))
     if rest and not options.takes_more:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -43,7 +46,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_names() -> tuple[str, ...]:
+    """Names of all commands."""
+    return tuple(_parser()[1].choices)
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     parser = argparse.ArgumentParser(
         prog="hear-benchmark",
         description=DESCRIPTION,
@@ -53,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     # `takes_more`: the command reads words that the parser does not know by itself.
     parser.set_defaults(takes_more=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (run_commands, report_commands, model_commands, task_commands):
+    for group in GROUPS:
         group.add_commands(commands)
-    return parser
+    return parser, commands

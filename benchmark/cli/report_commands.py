@@ -26,23 +26,37 @@ def add_commands(commands: Commands) -> None:
     leaderboard = add_command(
         commands, "leaderboard", _leaderboard, "a model's row for the HEAR leaderboard's CSV file"
     )
-    leaderboard.add_argument("module", metavar="MODULE", help="module, or <module>-<key>")
+    leaderboard.add_argument(
+        "module", metavar="MODULE", help="module, <module>-<key>, or display name"
+    )
     add_out(leaderboard)
     leaderboard.add_argument("--name", required=True, help="the model's name on the board")
     leaderboard.add_argument("--url", required=True, help="its page")
     leaderboard.add_argument("--date", default="", metavar="YYYY-MM-DD", help="default: today")
 
 
-def print_tables(out: Path, records: Sequence[Path]) -> None:
-    """Write the tables of `records` (files or folders) under `out`, and print them."""
-    from benchmark.records.record import read_record, read_records
-    from benchmark.reports.tables import make_tables, terminal_table
+def print_tables(out: Path, folders: Sequence[Path], new: Sequence[Path] | None = None) -> None:
+    """Write the tables of all records in folders under `out`, and print them.
 
-    found = []
-    for path in records:
-        found += [read_record(path)] if path.is_file() else read_records(path)
+    Parameters
+    ----------
+    new
+        Files of records: then only tables with one of them are printed, and a record of an earlier
+        run that cannot be read is told and left out. By default all tables are printed, and a
+        record that cannot be read is an error.
+    """
+    from benchmark.records.comparability import comparable_groups
+    from benchmark.records.record import read_record, read_records
+    from benchmark.reports.tables import make_tables, terminal_tables
+
+    on_failure = None if new is None else lambda line: say(f"left out of tables: {line}")
+    found = [record for folder in folders for record in read_records(folder, on_failure)]
     written = make_tables(found, out / "tables")
-    print(terminal_table(found))
+    groups = comparable_groups(found)
+    if new is not None:
+        made = [read_record(path) for path in new]
+        groups = [group for group in groups if any(record in group for record in made)]
+    print(terminal_tables(groups))
     say(f"{len(written)} tables in {out / 'tables'}")
 
 
@@ -61,7 +75,7 @@ def _leaderboard(options: argparse.Namespace) -> int:
     records = [
         record
         for record in read_records(Path(options.out) / "records")
-        if options.module in (record.module, record.model)
+        if options.module in (record.module, record.unit.model.folder, record.name)
     ]
     day = options.date or date.today().isoformat()
     print(leaderboard_row(records, options.name, options.url, day))

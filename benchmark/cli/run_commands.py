@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from benchmark.cli.console import exit_code, say
 from benchmark.cli.devices import chosen
 from benchmark.cli.evaluation_options import add_evaluation
-from benchmark.cli.options import Commands, add_command, add_out, add_verbose, count, names
+from benchmark.cli.options import (
+    Commands,
+    add_command,
+    add_out,
+    add_verbose,
+    count,
+    module_name,
+    names,
+)
 from benchmark.cli.report_commands import print_tables
 from benchmark.errors import UserError
 from benchmark.execution.isolation import TIME_LIMIT
@@ -45,7 +53,9 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("modules", nargs="+", metavar="MODULE", help="modules with the HEAR API")
+    parser.add_argument(
+        "modules", nargs="+", type=module_name, metavar="MODULE", help="modules with the HEAR API"
+    )
     parser.add_argument(
         "--model",
         action="append",
@@ -59,6 +69,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="MODULE=JSON",
         help="options of a module's load_model; may be repeated",
+    )
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="MODULE=NAME",
+        help="what tables call a model; may be repeated",
     )
     parser.add_argument("--device", default=None, help="cpu or cuda (default: cuda if there)")
     parser.add_argument(
@@ -132,7 +149,7 @@ def _run(options: argparse.Namespace) -> int:
         verbose=options.verbose,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 
@@ -169,7 +186,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         verbose=options.verbose,
     )
     if outcome.records:
-        print_tables(Path(options.out), outcome.records)
+        print_tables(Path(options.out), [Path(options.out) / "records"], outcome.records)
     return exit_code(outcome.failures)
 
 
@@ -184,6 +201,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.modules, options.model_options, "--model-options", "JSON"
         ).items()
     }
+    display_names = _by_module(options.modules, options.name, "--name", "NAME")
     return [
         ModelSpec(
             module,
@@ -192,6 +210,7 @@ def _model_specs(options: argparse.Namespace) -> list[ModelSpec]:
             options.dtype,
             options.compile,
             options.tf32,
+            display_names.get(module, ""),
         )
         for module in options.modules
     ]
@@ -218,6 +237,7 @@ def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
     from benchmark.progress import progress_bar
     from tasks.demo import make_demo_tasks
     from tasks.folder import read_task, resolve_tasks
+    from tasks.published import published_faults
 
     wanted = names(options.tasks)
     tasks = []
@@ -229,6 +249,8 @@ def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
             return tasks
     if not options.tasks_dir:
         raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
-    return tasks + resolve_tasks(
-        Path(options.tasks_dir), [name for name in wanted if name != "all"]
-    )
+    found = resolve_tasks(Path(options.tasks_dir), [name for name in wanted if name != "all"])
+    for task in found:
+        if faults := published_faults(task):
+            say(f"{task.path.name} is not the published task, and tables say so: {faults[0]}")
+    return tasks + found

@@ -139,17 +139,30 @@ def _verify(options: argparse.Namespace) -> int:
     for path in folders_named(tasks_dir, options.names):
         with counting_bar(f"verifying {path.name}", unit="file") as on_progress:
             found = verify_task(path, options.jobs, on_progress)
+        faults = found.faults or _evaluation_faults(path)
         rates = ", ".join(f"{rate} Hz" for rate in found.rates) or "no rate"
         print(
-            f"{path.name}: {'WRONG' if found.faults else 'ok'}: {found.clips} clips,"
+            f"{path.name}: {'WRONG' if faults else 'ok'}: {found.clips} clips,"
             f" {found.hours:.3g} h, whole at {rates}; hash {found.hash or 'none'}"
         )
-        for fault in found.faults:
+        for fault in faults:
             print(f"  {fault}")
         for note in found.notes:
             print(f"  note: {note}")
-        wrong += bool(found.faults)
+        wrong += bool(faults)
     return FAILED if wrong else DONE
+
+
+def _evaluation_faults(path: Path) -> list[str]:
+    """What `run` would refuse of a task that is whole: metrics, evaluation parameters."""
+    from benchmark.protocols.registry import protocol
+    from tasks.folder import read_task
+
+    try:
+        protocol("hear").require_task(read_task(path).metadata)
+    except UserError as error:
+        return [str(error)]
+    return []
 
 
 def _prepare(options: argparse.Namespace) -> int:

@@ -24,33 +24,42 @@ Rows = Iterator[tuple[str, str]]
 def tasks_table(tasks_dir: Path) -> str:
     """The tasks this project knows, with their folders in `tasks_dir`, then the others there."""
     folders, broken = _folders(tasks_dir)
-    rows = [("task", "domain", "kind", "labels", "hours", "what", "here")]
+    rows = [("task", "domain", "kind", "labels", "hours", "here")]
     for entry in ENTRIES.values():
-        here = [folder.path.name for folder in folders if folder.name == entry.name]
+        here = [_version(folder) for folder in folders if folder.name == entry.name]
         hours = entry.hours_of()
         rows.append(
             (
                 entry.name,
                 entry.domain,
-                f"{entry.config['embedding_type']} {entry.config['prediction_type']}",
+                _short_kind(entry.config["embedding_type"], entry.config["prediction_type"]),
                 _count(entry.labels),
                 "" if hours is None else f"{hours:.3g}",
-                entry.title,
                 ", ".join(here) or f"- ({_way(entry)})",
             )
         )
     for folder in folders:
         if folder.name not in ENTRIES:
-            kind = f"{folder.embedding_type} {folder.prediction_type}"
+            kind = _short_kind(folder.embedding_type, folder.prediction_type)
             labels = _count(len(folder.labels))
-            rows.append((folder.name, "", kind, labels, "", "", folder.path.name))
+            rows.append((folder.name, "", kind, labels, "", _version(folder)))
     lines = [
         aligned(rows),
         "",
-        f"here: in {tasks_dir}; (get): hear-benchmark tasks get TASK; (prepare): hear-benchmark"
-        " prepare TASK --from FOLDER",
+        f"here: version and mode of the folder in {tasks_dir}. To have it:",
+        "(get): hear-benchmark tasks get TASK",
+        "(prepare): hear-benchmark prepare TASK --from FOLDER",
+        "`hear-benchmark tasks TASK` tells all about one.",
     ]
     return "\n".join([*lines, *(f"broken: {fault}" for fault in broken)])
+
+
+def _short_kind(embedding_type: str, prediction_type: str) -> str:
+    return "events" if embedding_type == "event" else prediction_type
+
+
+def _version(folder: TaskFolder) -> str:
+    return folder.path.name.removeprefix(f"{folder.name}-")
 
 
 def task_details(name: str, tasks_dir: Path) -> str:

@@ -140,7 +140,10 @@ class EmbeddedTask:
 def frames_of(row_names: Mapping[str, npt.NDArray[Any]]) -> Frames:
     """Files and times of the rows that `EmbeddedTask.row_names` describes."""
     names = row_names["file_names"][row_names["file_index"]].tolist()
-    return Frames.of(names, row_names["timestamp_ms"])
+    timestamps = row_names["timestamp_ms"]
+    if wrong := timestamps[~(np.isfinite(timestamps) & (timestamps >= 0))].tolist():
+        raise UserError(f"a timestamp is {wrong[0]}; expected ms from 0 on: the model is at fault")
+    return Frames.of(names, timestamps)
 
 
 class Rows:

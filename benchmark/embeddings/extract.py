@@ -126,6 +126,9 @@ def embed(
         if info is None:
             on_start()
             info = _embed(model, source, folder, unit, wait, on_call, on_progress)
+        elif (name := model.spec.display_name) and name != info.get("name"):
+            info = {**info, "name": name}
+            write_info(folder, info)
     return Embeddings(folder, info)
 
 

@@ -1,33 +1,44 @@
 """Evaluate embeddings: a folder of embeddings -> scores -> a result record.
 
-``out/evaluations/<model>/<task>/<protocol>-<engine>-<key>/`` holds what the engine leaves, and
-``evaluation.json`` once it is done; the record is at the same place under ``out/records/``. The key
-is over all that can change a score, so an evaluation that was finished is never done again.
+``out/evaluations/<module>-<key>/<task>-<key>/<protocol>[-<engine>]-<key>/`` holds what the protocol
+leaves, and ``evaluation.json`` once it is done; the record is at the same place under
+``out/records/``. The names are those of the evaluation's unit of work, which holds all that can
+change a score, the code included: an evaluation that was finished is never done again, and one
+whose code changed is.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from benchmark.embeddings.store import disk_errors, read_info
-from benchmark.errors import UserError
-from benchmark.protocols.hear.kit_scores import aggregate
+from benchmark.errors import BusyError, UserError
+from benchmark.execution.task_facts import chance_scores, published_status
+from benchmark.metrics.registry import metric
+from benchmark.models.fingerprint import read_source
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.registry import Protocol
 from benchmark.protocols.result import FoldResult, results_from_json, results_json
 from benchmark.records.environment import describe_machine, git_commit, package_versions
-from benchmark.records.record import RecordError, make_record, read_record, write_record
+from benchmark.records.json_form import RecordError
+from benchmark.records.record import Record, Training, make_record, read_record, write_record
+from benchmark.records.statistics import Score
+from benchmark.records.work_unit import EvaluationUnit, device_class, parse_embedding_unit
 from tasks.folder import METADATA_FILE
 
 FINISHED_FILE = "evaluation.json"
+LOCK_FILE = ".lock"
 
 OnProgress = Callable[[float, str], None]
 
@@ -40,6 +51,8 @@ def evaluate(
     on_progress: OnProgress,
 ) -> Path:
     """Evaluate one folder of complete embeddings and write its result record.
+
+    Where another process is at the same evaluation, its end is waited for.
 
     Parameters
     ----------
@@ -58,50 +71,118 @@ def evaluate(
     Raises
     ------
     UserError
-        The embeddings are not complete, the disk is full, another process is at the same
-        evaluation, or the protocol cannot evaluate the task.
+        The embeddings are not complete, the disk is full, the protocol cannot evaluate the task,
+        or a record is there that cannot be read: it is not overwritten.
+    BusyError
+        Another process is at the same evaluation.
     """
     embedding = read_info(embeddings)
     if embedding is None:
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
     task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
     protocol.require_embedding_type(task["embedding_type"], task["task_name"])
-    settings = options.that_change_scores()
-    engine = options.value_of("engine", "")
-    identity = {key: embedding[key] for key in ("model", "task_hash", "hop_ms", "resampler")}
-    chosen = [identity, protocol.name, protocol.version, engine, settings]
-    key = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
-    name = "-".join(filter(None, (protocol.name, engine, key)))
-    place = Path(embeddings.parent.name, embeddings.name, name)
-    work = out / "evaluations" / place
-    record = out / "records" / place.parent / f"{place.name}.json"
+    unit = evaluation_unit(embeddings, embedding, task, protocol, options)
+    path = out / "records" / unit.record
     with disk_errors(out):
-        if _is_readable(record):
-            on_progress(1.0, "done")
-            return record
+        work = out / "evaluations" / unit.folder
         work.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(work / ".lock", timeout=0):
+        # The file stays: another process may hold it open, and would lock what is no longer there.
+        with _locked(work / LOCK_FILE):
+            if (record := _kept_record(path)) is None:
                 finished = _finish(embeddings, work, protocol, options, on_progress)
-        except Timeout:
-            raise UserError(f"{work}: another process is at this evaluation") from None
-        (work / ".lock").unlink(missing_ok=True)
-        results = results_from_json(finished.pop("results"))
-        write_record(
-            record,
-            make_record(
-                _in_kit_layout(results),
-                embedding=embedding,
-                task=task,
-                protocol=protocol.name,
-                engine=engine,
-                settings=settings,
-                seeds=protocol.seeds(options),
-                runs_are="repeats" if len(protocol.seeds(options)) > 1 else None,
-                **finished,
-            ),
-        )
-    return record
+                results = results_from_json(finished.pop("results"))
+                chance, test_clips = chance_scores(embeddings)
+                limited = unit.embedding.limit is not None
+                published, note = (None, "") if limited else published_status(embeddings)
+                record = make_record(
+                    unit,
+                    _scores(results),
+                    _trainings(results),
+                    embedding,
+                    task,
+                    chance=chance,
+                    test_clips=test_clips,
+                    published=published,
+                    published_note=note,
+                    **finished,
+                )
+                write_record(path, record)
+            elif record.name != embedding.get("name", ""):
+                write_record(path, replace(record, name=embedding.get("name", "")))
+    on_progress(1.0, "done")
+    return path
+
+
+def evaluation_unit(
+    embeddings: Path,
+    embedding: Mapping[str, Any],
+    task: Mapping[str, Any],
+    protocol: Protocol,
+    options: ProtocolOptions,
+) -> EvaluationUnit:
+    """All that decides the scores of an evaluation.
+
+    Parameters
+    ----------
+    embedding, task
+        Content of `embedding.json` and of `task_metadata.json`.
+
+    Raises
+    ------
+    UserError
+        `embedding.json` does not say what decided the embeddings.
+    """
+    try:
+        embedding_unit = parse_embedding_unit(embedding.get("unit"))
+    except RecordError as error:
+        raise UserError(
+            f"{embeddings}: embedding.json names no unit of work ({error}); delete the folder and"
+            " embed again"
+        ) from None
+    functions = [protocol.evaluate, *(metric(name).compute for name in task["evaluation"])]
+    return EvaluationUnit(
+        embedding=embedding_unit,
+        protocol=protocol.name,
+        version=protocol.version,
+        code=_code_of(frozenset(map(_module_of, functions))),
+        options=options.settings(),
+        seeds=protocol.seeds(options),
+        engine=options.value_of("engine", ""),
+        threads=options.value_of("threads"),
+        device=device_class(options.value_of("device", "cpu")),
+    )
+
+
+def _module_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__module__", None) or type(function).__module__)
+
+
+@functools.cache
+def _code_of(modules: frozenset[str]) -> str:
+    digests = {module: read_source(module).digest for module in sorted(modules)}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _locked(path: Path) -> AbstractContextManager[Any]:
+    """The lock of an evaluation, held; `BusyError` if another process holds it."""
+    try:
+        return FileLock(path).acquire(timeout=0)
+    except Timeout:
+        raise BusyError(f"{path.parent}: another process is at this evaluation") from None
+
+
+def _kept_record(path: Path) -> Record | None:
+    """The record of an earlier run; None if there is none."""
+    if not path.exists():
+        return None
+    try:
+        return read_record(path)
+    except RecordError as error:
+        raise UserError(
+            f"{error}. It is not overwritten: move it away to have it written again"
+        ) from None
 
 
 def _finish(
@@ -126,35 +207,29 @@ def _finish(
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(finished, indent=1), encoding="utf-8")
         os.replace(partial, path)
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); delete it and evaluate again") from None
     return content
 
 
-def _in_kit_layout(results: Sequence[FoldResult]) -> dict[str, Any]:
-    """Results as `make_record` takes them: a run for every fold, or for every seed of several."""
-    runs: dict[str, Any] = {}
-    for seed in dict.fromkeys(result.seed for result in results):
-        folds = {
-            result.fold: {f"test_{name}": value for name, value in result.scores.items()}
-            | {"test_score": next(iter(result.scores.values())), **result.training}
-            for result in results
-            if result.seed == seed
-        }
-        if len({result.seed for result in results}) == 1:
-            runs |= folds
-            continue
-        means = aggregate(folds)
-        runs[f"seed {seed}"] = {name: means[f"{name}_mean"] for name in next(iter(folds.values()))}
-    return runs | {
-        "hparams": dict(results[0].hparams),
-        "postprocessing": results[0].postprocessing,
-    }
+def _scores(results: tuple[FoldResult, ...]) -> list[Score]:
+    return [
+        Score(result.fold, result.seed, name, value)
+        for result in results
+        for name, value in result.scores.items()
+    ]
 
 
-def _is_readable(record: Path) -> bool:
-    """Whether the record is there and of this version's schema; if not, it is written again."""
-    try:
-        read_record(record)
-    except RecordError:
-        return False
-    return True
+def _trainings(results: tuple[FoldResult, ...]) -> list[Training]:
+    return [
+        Training(
+            result.fold,
+            result.seed,
+            dict(result.training),
+            dict(result.hparams),
+            result.postprocessing,
+        )
+        for result in results
+    ]

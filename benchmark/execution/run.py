@@ -106,6 +106,7 @@ def run(
     """
     protocol.check(options)
     job = _Job(say, verbose)
+    tasks = [task for task in tasks if _is_evaluable(job, protocol, task)]
     with Evaluators(jobs) as evaluators:
         embedded = _embed(job, specs, tasks, out, device, resampler, limit, time_limit)
         with closing(embedded):
@@ -189,6 +190,16 @@ def evaluate_all(
     with Evaluators(jobs) as evaluators:
         _evaluate(job, evaluators, chosen, out, protocol, options, check_files=True)
     return job.outcome
+
+
+def _is_evaluable(job: _Job, protocol: Protocol, task: TaskFolder) -> bool:
+    """Whether the protocol can evaluate a task; asked before hours are spent on embeddings."""
+    try:
+        protocol.require_task(task.metadata)
+    except UserError as error:
+        job.fail(task.path.name, Failure(str(error)))
+        return False
+    return True
 
 
 def _embed(

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.errors import UserError
 from benchmark.metrics.event_metrics import EventTable
 
 # Name and value pairs in the order of the names; the order of tuples breaks ties of scores.
@@ -24,6 +26,9 @@ Postprocessing = tuple[tuple[str, Any], ...]
 DEFAULT_POSTPROCESSING = {"median_filter_ms": [250], "min_duration": [125, 250]}
 # create_events_from_prediction's own, for what a task's grid does not name.
 DEFAULTS = {"threshold": 0.5, "median_filter_ms": 150, "min_duration": 60.0}
+# More than any task needs; beyond them is a mistake that would end in a lack of memory.
+MOST_MS = 3_600_000
+MOST_POSTPROCESSINGS = 10_000
 
 
 def postprocessings(metadata: Mapping[str, Any]) -> list[Postprocessing]:
@@ -33,15 +38,40 @@ def postprocessings(metadata: Mapping[str, Any]) -> list[Postprocessing]:
     ----------
     metadata
         The task's `task_metadata.json`.
+
+    Raises
+    ------
+    UserError
+        Naming a value of ``evaluation_params.event_postprocessing_grid`` that has no meaning.
     """
     grid = metadata.get("evaluation_params", {}).get(
         "event_postprocessing_grid", DEFAULT_POSTPROCESSING
     )
+    _check_grid(grid)
     names = sorted(grid)
     return [
         tuple(zip(names, values, strict=True))
         for values in product(*(grid[name] for name in names))
     ]
+
+
+def _check_grid(grid: Any) -> None:
+    where = "evaluation_params.event_postprocessing_grid"
+    if not isinstance(grid, Mapping):
+        raise UserError(f"{where} must be an object of lists, not {grid!r:.80}")
+    for name, values in grid.items():
+        if name not in DEFAULTS:
+            raise UserError(f"{where} has {name!r:.80}, expected one of {', '.join(DEFAULTS)}")
+        most = 1 if name == "threshold" else MOST_MS
+        if not (isinstance(values, list) and values) or not all(
+            isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most
+            for value in values
+        ):
+            raise UserError(
+                f"{where}.{name} must be a list of numbers from 0 to {most}, not {values!r:.80}"
+            )
+    if (count := prod(map(len, grid.values()))) > MOST_POSTPROCESSINGS:
+        raise UserError(f"{where} has {count} points, expected at most {MOST_POSTPROCESSINGS}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 
 from benchmark.errors import UserError
 from benchmark.models.hear_module import API, LoadedModel
-from hear_plugins.api.precision import lowered
+from hear_plugins.api.precision import autocast
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,7 +38,7 @@ def call(model: LoadedModel, embedding_type: str, audio: Floats) -> tuple[Any, A
     else:
         batch = sys.modules["tensorflow"].convert_to_tensor(audio)
     try:
-        with torch.no_grad(), lowered(model.device, model.spec.dtype):
+        with torch.no_grad(), autocast(model.device, model.spec.dtype):
             if embedding_type == "scene":
                 scenes = model.module.get_scene_embeddings(batch, model.model)
                 return _array(_restored(scenes, model)), None

@@ -30,7 +30,7 @@ def near_modules(name: str) -> str:
     near = [module for module in ours if module.rpartition(".")[2] == name.rpartition(".")[2]]
     short = {module.rpartition(".")[2]: module for module in ours}
     near += [short[n] for n in difflib.get_close_matches(name.rpartition(".")[2], short, n=2)]
-    importable = {found.name for found in pkgutil.iter_modules()}
+    importable = {found.name for found in pkgutil.iter_modules()} - {name}
     near += difflib.get_close_matches(name, importable, n=1, cutoff=0.8)
     names = list(dict.fromkeys(near))[:3]
     return f"; did you mean {' or '.join(names)}?" if names else f"; ours are {', '.join(ours)}"

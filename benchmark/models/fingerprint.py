@@ -10,7 +10,7 @@ import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
@@ -76,6 +76,26 @@ def read_source(module: str) -> Source:
         return Source(None, versions)
     listed = "".join(f"{name} {found[name]}\n" for name in sorted(found))
     return Source(hashlib.sha256(listed.encode()).hexdigest(), versions)
+
+
+def functions_hash(functions: Iterable[Callable[..., Any]]) -> str:
+    """Hash of the source of the modules that functions are in, and of all that these import.
+
+    Found as by `read_source`, so comments and installed distributions do not count.
+    """
+    digests = {module: _digest(module) for module in sorted(set(map(_module_of, functions)))}
+    return hashlib.sha256(repr(digests).encode()).hexdigest()
+
+
+@functools.cache
+def _digest(module: str) -> str | None:
+    return read_source(module).digest
+
+
+def _module_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__module__", None) or type(function).__module__)
 
 
 def state_hash(model: Any) -> str | None:

@@ -62,7 +62,7 @@ def protocol_from(
     arguments
         What a parser with `add_protocol_options` gave.
     say
-        Told if a former name was used.
+        Told if a former name was used, and the remarks of the options.
 
     Raises
     ------
@@ -87,9 +87,12 @@ def protocol_from(
             )
         values[own[flag]] = value
     try:
-        return chosen, chosen.options(**values)
+        options = chosen.options(**values)
     except ValueError as error:
         raise UserError(str(error)) from None
+    for remark in options.remarks():
+        say(f"note: {remark}")
+    return chosen, options
 
 
 def _by_flag(

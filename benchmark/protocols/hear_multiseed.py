@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.protocols.hear.options import MultiseedOptions
-from benchmark.protocols.hear.protocol import check_training
+from benchmark.protocols.hear.protocol import check_task, check_training
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
 
@@ -33,6 +33,7 @@ PROTOCOLS = (
         options=MultiseedOptions,
         evaluate=evaluate,
         check=check_training,
+        check_task=check_task,
         recommended_for="comparing models: its intervals show what is noise",
         former_names=("hear-shuffled",),
     ),

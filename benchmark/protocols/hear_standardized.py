@@ -33,6 +33,7 @@ PROTOCOLS = (
         evaluate=evaluate,
         seed=SEED,
         check=hear.check,
+        check_task=hear.check_task,
         recommended_for="embeddings of very different or very large scales, such as openSMILE's",
     ),
 )

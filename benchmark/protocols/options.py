@@ -112,6 +112,10 @@ class ProtocolOptions:
                 except ValueError as error:
                     raise ValueError(f"{name} is {value!r}: {error}") from None
 
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of the values that were chosen, a line each."""
+        return ()
+
     def that_change_scores(self) -> dict[str, Any]:
         """All options that can change a score, as JSON."""
         return self._of_roles("settings", "seeds", "threads", "device")

@@ -8,12 +8,13 @@ torch only inside `evaluate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.errors import UserError
+from benchmark.metrics.registry import metrics_named
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.result import FoldResult
 from benchmark.registry import Registry
@@ -23,7 +24,7 @@ OnProgress = Callable[[float, str], None]
 Evaluate = Callable[[Path, Path, Any, OnProgress], tuple[FoldResult, ...]]
 
 
-def _nothing_to_check(_options: Any) -> None:
+def _nothing_to_check(_of: Any) -> None:
     pass
 
 
@@ -54,6 +55,8 @@ class Protocol:
         What is trained from where the options have no seeds.
     check
         Raises `UserError` before any work where the options cannot be had on this machine.
+    check_task
+        Raises `UserError` where a task's `task_metadata.json` asks for what the protocol cannot do.
     recommended_for
         When to choose it, for help and documentation.
     former_names
@@ -69,6 +72,7 @@ class Protocol:
     embedding_types: tuple[str, ...] = ("scene", "event")
     seed: int = 0
     check: Callable[[Any], None] = _nothing_to_check
+    check_task: Callable[[Mapping[str, Any]], None] = _nothing_to_check
     recommended_for: str = ""
     former_names: tuple[str, ...] = ()
 
@@ -84,6 +88,27 @@ class Protocol:
                 f"{task}: protocol {self.name} evaluates {' and '.join(self.embedding_types)}"
                 f" tasks, but this is a {embedding_type} task; choose another --protocol or --tasks"
             )
+
+    def require_task(self, metadata: Mapping[str, Any]) -> None:
+        """Check, before any work, that the protocol can evaluate a task.
+
+        Parameters
+        ----------
+        metadata
+            The task's `task_metadata.json`, as `tasks.folder.read_task` lets it pass.
+
+        Raises
+        ------
+        UserError
+            The kind of task, a metric or an evaluation parameter is not one that it has.
+        """
+        kind, name = metadata["embedding_type"], metadata["task_name"]
+        self.require_embedding_type(kind, name)
+        try:
+            metrics_named(metadata["evaluation"], kind)
+            self.check_task(metadata)
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
 
 
 PROTOCOLS_REGISTRY: Registry[Protocol] = Registry(

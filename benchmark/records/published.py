@@ -1,8 +1,9 @@
 """Scores that papers and the HEAR leaderboard printed, and what of ours may stand beside them.
 
 The numbers are in `results/published/*.csv`; here stands, as data, how to read them: which metrics
-a source prints in per cent, which protocol and settings it used, which task folders hold its data,
-and which of our modules is which of its models.
+a source prints in per cent, which protocol and options it used, which task folders hold its data,
+and which of our modules is which of its models. The files also hold sources whose protocols this
+benchmark does not have yet; they are not read.
 """
 
 from __future__ import annotations
@@ -18,15 +19,6 @@ from typing import Any
 from benchmark.records.record import Record
 
 LEADERBOARD = "HEAR leaderboard"
-
-# Of metrics that are not in [0, 1] or not better when higher; the rest are both.
-LOWER_IS_BETTER = frozenset({"segment_1s_er"})
-UNBOUNDED = frozenset({"d_prime", "segment_1s_er"})
-
-
-def metric_title(metric: str) -> str:
-    """The metric's name, marked if lower is better."""
-    return f"{metric} ↓" if metric in LOWER_IS_BETTER else metric
 
 
 @dataclass(frozen=True)
@@ -76,14 +68,15 @@ class Source:
 
     name: str
     protocol: str
-    settings: Mapping[str, Any]  # that the record's settings must contain
+    version: int  # of the protocol
+    options: Mapping[str, Any]  # of the protocol, no others
     percent: frozenset[str]  # metrics printed in per cent
     fraction: frozenset[str]  # metrics printed in their own unit
     tasks: frozenset[str]  # published tasks whose data is that of our task of the same name
     note: str = ""
 
 
-_HEAR_SETTINGS = {"grid": "default", "grid_points": 8}
+_HEAR_OPTIONS = {"grid": "default", "grid_points": 8}
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -91,7 +84,8 @@ SOURCES: Mapping[str, Source] = {
         Source(
             name=LEADERBOARD,
             protocol="hear",
-            settings=_HEAR_SETTINGS,
+            version=1,
+            options=_HEAR_OPTIONS,
             percent=frozenset(),
             fraction=frozenset(task.metric for task in HEAR_TASKS.values()),
             tasks=frozenset(HEAR_TASKS),
@@ -99,7 +93,8 @@ SOURCES: Mapping[str, Source] = {
         Source(
             name="BYOL-S",
             protocol="hear",
-            settings=_HEAR_SETTINGS,
+            version=1,
+            options=_HEAR_OPTIONS,
             percent=frozenset({"top1_acc", "pitch_acc", "chroma_acc", "mAP", "mean of the row"}),
             fraction=frozenset(
                 {
@@ -113,30 +108,6 @@ SOURCES: Mapping[str, Source] = {
             tasks=frozenset(HEAR_TASKS),
             note="The paper resampled with torchaudio. It calls Vocal Imitations an accuracy, yet "
             "CREPE's 5.1 is the leaderboard's mAP: differences there may compare two metrics.",
-        ),
-        Source(
-            name="MATPAC",
-            protocol="linear",
-            settings={},
-            percent=frozenset({"top1_acc", "mAP", "mean of the row", "mean score"}),
-            fraction=frozenset(),
-            tasks=frozenset({"esc50", "fsd50k"}),
-        ),
-        Source(
-            name="Fusion",
-            protocol="layers",
-            settings={},
-            percent=frozenset({"top1_acc", "mean of the row"}),
-            fraction=frozenset(),
-            tasks=frozenset({"esc50"}),
-        ),
-        Source(
-            name="Temporal support",
-            protocol="support",
-            settings={},
-            percent=frozenset({"top1_acc mu_m", "top1_acc mu_a"}),
-            fraction=frozenset({"mAP mu_m", "mAP mu_a"}),
-            tasks=frozenset({"esc50"}),
         ),
     )
 }
@@ -184,13 +155,6 @@ SAME_MODELS: tuple[SameModel, ...] = (
         _CVT,
         note="The paper prints its FSD50K as 50.2 and as 52.0; its average is that of 50.2.",
     ),
-    SameModel(
-        "MATPAC",
-        "hear_plugins.matpac",
-        ("MATPAC (first row)",),
-        "matpac_10_2048.pt",
-        note="Which of the paper's two MATPAC rows the published file is cannot be read there.",
-    ),
 )
 
 # Options that reproduce the original rather than change the model.
@@ -220,7 +184,7 @@ def load_published() -> tuple[Published, ...]:
     Raises
     ------
     ValueError
-        A source or metric of the files is not declared in `SOURCES`.
+        A metric of a source is not declared in `SOURCES`.
     """
     return (*_leaderboard(), *_papers())
 
@@ -238,7 +202,8 @@ def _leaderboard() -> list[Published]:
 
 def _papers() -> list[Published]:
     keys = ("paper", "table", "section", "model", "task", "metric", "value", "spread")
-    return [_published(*(row[key] for key in keys)) for row in _rows("paper_tables.csv")]
+    rows = (row for row in _rows("paper_tables.csv") if row["paper"] in SOURCES)
+    return [_published(*(row[key] for key in keys)) for row in rows]
 
 
 def _published(
@@ -251,8 +216,8 @@ def _published(
     text: str,
     spread: str,
 ) -> Published:
-    declared = SOURCES.get(source)
-    if declared is None or metric not in declared.percent | declared.fraction:
+    declared = SOURCES[source]
+    if metric not in declared.percent | declared.fraction:
         raise ValueError(f"results/published: {source}, {metric}: is it in per cent? Say so here.")
     percent = metric in declared.percent
     value = float(text) / (100.0 if percent else 1.0) if text else None
@@ -270,20 +235,45 @@ def leaderboard_columns() -> list[str]:
     return content.read_text(encoding="utf-8").partition("\n")[0].split(",")
 
 
-def comparable(record: Record, source: Source) -> bool:
-    """Whether a record's score and the source's printed ones measure the same thing."""
-    return (
-        not record.demo
-        and not record.random_weights
-        and record.protocol == source.protocol
-        and all(record.settings.get(key) == value for key, value in source.settings.items())
-        and any(record.task_folder in HEAR_TASKS[name].folders for name in source.tasks)
+def why_not_comparable(record: Record, source: Source) -> str:
+    """Why a record's score may not stand beside the source's printed ones; "" if it may."""
+    unit, model = record.unit, record.unit.model
+    folders = [folder for name in source.tasks for folder in HEAR_TASKS[name].folders]
+    resampler = unit.embedding.resampler
+    reasons = (
+        (record.task.demo, "it is of a demo task"),
+        (record.random_weights, "its weights are random"),
+        (unit.embedding.task not in folders, f"{unit.embedding.task} is no task of {source.name}"),
+        (unit.embedding.limit is not None, "only some clips of the task were taken"),
+        (
+            record.task.published is False,
+            f"the task is not the published one: {record.task.published_note}",
+        ),
+        (record.task.published is None, "nobody checked that the task is the published one"),
+        (
+            (unit.protocol, unit.version) != (source.protocol, source.version),
+            f"its protocol is {unit.protocol} version {unit.version}, expected {source.protocol}"
+            f" version {source.version}",
+        ),
+        (
+            unit.options != source.options,
+            f"its options are {_text(unit.options)}, expected {_text(source.options)}",
+        ),
+        (unit.device != "cpu", f"it was trained on {unit.device}, expected cpu"),
+        (model.device != "cpu", f"it was embedded on {model.device}, expected cpu"),
+        (model.dtype != "float32", f"it was embedded in {model.dtype}, expected float32"),
+        (model.tf32, "it was embedded with TF32, expected float32"),
+        (
+            not resampler.startswith(("none", "soxr")),
+            f"its audio was resampled by {resampler}, expected soxr",
+        ),
     )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 def same_model(record: Record, source: Source) -> SameModel | None:
     """The source's name of a record's model, if it is that model with the published weights."""
-    options = {k: v for k, v in record.options.items() if k not in _FAITHFUL_OPTIONS}
+    options = {k: v for k, v in record.unit.model.options.items() if k not in _FAITHFUL_OPTIONS}
     for same in SAME_MODELS:
         if (same.source, same.module) != (source.name, record.module) or options != same.options:
             continue
@@ -291,3 +281,7 @@ def same_model(record: Record, source: Source) -> SameModel | None:
         if not same.file or (record.weights.get("file") == same.file and "url" in record.weights):
             return same
     return None
+
+
+def _text(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(options.items()))

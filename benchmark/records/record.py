@@ -1,9 +1,10 @@
 """Result records: what one model scored on one task under one protocol, as versioned JSON.
 
-A record holds everything a table, a leaderboard or a doubter needs: scores of every run (fold or
-repeat), the settings that make numbers comparable, the provenance of weights and data, the machine,
-and the seconds of every phase. Means, deviations and intervals are derived from the runs
-(`summarise`), written beside them for readers of the JSON, and checked when a record is read.
+A record holds everything a table, a leaderboard or a doubter needs: the unit of work, which says
+what decided the numbers and what they may be compared with; the scores in long form, one for each
+fold, seed and metric; how each training went; the provenance of weights and data, the machine, and
+the seconds of every phase. Means and intervals are derived (`benchmark.records.statistics`); they
+are written beside the scores for readers of the JSON, and checked when a record is read.
 """
 
 from __future__ import annotations
@@ -11,210 +12,197 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
-import types
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from scipy.special import stdtrit
-
+from benchmark.errors import UserError
+from benchmark.records.json_form import Extended, RecordError, from_json, to_json
+from benchmark.records.statistics import Score, ScoreSummary, summarise_all
+from benchmark.records.work_unit import EvaluationUnit
 from tasks.entries import DEMO_ENTRIES, ENTRIES
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-class RecordError(ValueError):
-    """A record, or the material for one, is not as it should be; one line naming file and key."""
+@dataclass(frozen=True)
+class Training:
+    """How one probe was trained.
+
+    Attributes
+    ----------
+    values
+        Of the chosen epoch: validation_score, epoch, time_in_min, test_loss, ...
+    hparams
+        What was trained.
+    postprocessing
+        How events are made of predictions; None in scene tasks.
+    """
+
+    fold: str
+    seed: int
+    values: dict[str, Extended | None]
+    hparams: dict[str, Any]
+    postprocessing: Any
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """The task of a record.
+
+    Attributes
+    ----------
+    domain
+        Speech, environment, music, or "" where the task does not say.
+    demo
+        A built-in task of synthesised sound, whose scores say nothing about real tasks.
+    prediction_type
+        multiclass or multilabel.
+    published
+        Whether its counts and labels are those of the published task of its name; None where no
+        published task has this name.
+    published_note
+        What differs from the published task, in words; "" where nothing does.
+    test_clips
+        Clips, or frames of events, that were tested; with the folds together.
+    """
+
+    name: str
+    version: str
+    mode: str
+    domain: str
+    demo: bool
+    prediction_type: str
+    published: bool | None
+    published_note: str
+    test_clips: int | None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One model x task x protocol; `None` among scores is a score that is not defined."""
+    """One model x task x protocol.
 
-    model: str  # <module>-<key over options, weights and version>
-    module: str  # import path of the HEAR module
-    options: dict[str, Any]  # keyword options of its load_model; "--dtype" and "--compile"
-    weights: dict[str, Any]  # provenance; weights["weights"] is none, file, package or random
+    Attributes
+    ----------
+    unit
+        What decided the scores.
+    name
+        What the user calls the model; "" for its module's name.
+    weights
+        Provenance; ``weights["weights"]`` is none, file, package, random or unknown.
+    hop_ms
+        Median step of the timestamps; None for scene embeddings.
+    chance
+        For some metrics, what a model that hears nothing scores.
+    seconds
+        By phase: decode, resample, model, write, ..., evaluate.
+    versions, machine
+        ``{"embedding": ..., "evaluation": ...}``, see `benchmark.records.environment`.
+    commit
+        Of this code.
+    date
+        ISO 8601, UTC.
+    """
+
+    unit: EvaluationUnit
+    task: TaskInfo
+    name: str
+    weights: dict[str, Any]
     embedding_size: int
-    hop_ms: float | None  # median step of the timestamps; None for scene embeddings
-    resampler: str  # what made the audio at the model's rate
-    task: str
-    task_version: str
-    task_mode: str
-    task_hash: str
-    domain: str  # speech, environment, music, or "" when the task does not say
-    demo: bool  # a built-in task of synthesised sound, whose scores say nothing about real tasks
-    embedding_type: str  # scene or event
-    prediction_type: str  # multiclass or multilabel
-    protocol: str
-    engine: str
-    settings: dict[str, Any]  # that change scores; different ones are never in one table
-    seeds: tuple[int, ...]
-    runs_are: str  # folds, repeats, or split for a single test split
+    hop_ms: float | None
     primary_metric: str
-    scores: dict[str, dict[str, float | None]]  # run -> metric -> value, never per cent
-    training: dict[str, dict[str, float | None]]  # run -> validation_score, epoch, ...
-    hparams: dict[str, Any]  # what the search chose
-    postprocessing: Any  # of events, chosen on validation data
-    seconds: dict[str, float]  # by phase: decode, resample, model, write, ..., evaluate
+    chance: dict[str, float]
+    scores: tuple[Score, ...]
+    trainings: tuple[Training, ...]
+    seconds: dict[str, float]
     audio_seconds: float
-    versions: dict[str, dict[str, str]]  # {"embedding": ..., "evaluation": ...}
-    machine: dict[str, Any]  # {"embedding": ..., "evaluation": ...}, see `environment`
+    versions: dict[str, dict[str, str]]
+    machine: dict[str, Any]
     commit: str | None
-    date: str  # ISO 8601, UTC
+    date: str
+
+    @property
+    def module(self) -> str:
+        """Import path of the HEAR module."""
+        return self.unit.model.module
 
     @property
     def random_weights(self) -> bool:
         """Whether the weights are random: the scores say nothing about the published model."""
         return self.weights.get("weights") == "random"
 
-    @property
-    def task_folder(self) -> str:
-        """Name of the task's folder, as hear-preprocess gives it: `<task>-<version>-<mode>`."""
-        return f"{self.task}-{self.task_version}-{self.task_mode}"
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean, standard deviation (ddof 1) and half width of the 95 % Student t interval of n runs."""
-
-    mean: float | None
-    std: float | None
-    ci95: float | None
-    n: int
-
-
-def spread(values: Iterable[float | None]) -> Spread:
-    """Spread of the defined values; as in hear-eval-kit undefined ones are left out (`n` tells).
-
-    Folds share training data: an interval over folds is narrower than one over experiments.
-    """
-    defined = [value for value in values if value is not None]
-    n = len(defined)
-    if n == 0:
-        return Spread(None, None, None, 0)
-    mean = math.fsum(defined) / n
-    if n == 1:
-        return Spread(mean, None, None, 1)
-    std = math.sqrt(math.fsum((value - mean) ** 2 for value in defined) / (n - 1))
-    return Spread(mean, std, float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n), n)
-
-
-def summarise(record: Record) -> dict[str, Spread]:
-    """Spread over the runs of every metric, the primary one first."""
-    metrics = [record.primary_metric]
-    metrics += [metric for run in record.scores.values() for metric in run]
-    return {
-        metric: spread(run.get(metric) for run in record.scores.values())
-        for metric in dict.fromkeys(metrics)
-    }
+    def metrics(self) -> list[str]:
+        """Names of all metrics, the primary one first."""
+        return list(dict.fromkeys([self.primary_metric, *(score.metric for score in self.scores)]))
 
 
 def make_record(
-    result: Mapping[str, Any],
+    unit: EvaluationUnit,
+    scores: Iterable[Score],
+    trainings: Iterable[Training],
     embedding: Mapping[str, Any],
     task: Mapping[str, Any],
     *,
-    protocol: str,
-    engine: str,
-    settings: Mapping[str, Any],
-    seeds: Iterable[int],
     seconds: float,
     versions: Mapping[str, str],
     machine: Mapping[str, Any],
     commit: str | None,
-    runs_are: str | None = None,
+    chance: Mapping[str, float] | None = None,
+    test_clips: int | None = None,
+    published: bool | None = None,
+    published_note: str = "",
 ) -> Record:
     """Record of one evaluation.
 
     Parameters
     ----------
-    result
-        Content of hear-eval-kit's `test.predicted-scores.json`, or the same layout from another
-        engine: a mapping for each run with `test_<metric>`, `test_score`, `test_loss`,
-        `validation_score`, `epoch`, `time_in_min`; beside them `hparams` and `postprocessing`.
-        `aggregated_scores` is recomputed, not read.
     embedding
-        Content of `embedding.json`: `model`, `module`, `options`, `weights`, `embedding_size`,
-        `hop_ms`, `resampler`, `task_hash`, `seconds`, `audio_seconds`, `versions`, `machine`.
+        Content of `embedding.json`: `name`, `weights`, `embedding_size`, `hop_ms`, `seconds`,
+        `audio_seconds`, `versions`, `machine`.
     task
         Content of `task_metadata.json`; the domain, and whether it is a demo task, follow from the
         name where `tasks.entries` knows it.
-    settings
-        Options of the protocol, only those that can change a score.
     seconds
         Wall time of the evaluation.
     versions, machine, commit
         Of the evaluation (`environment`); those of the embedding are in `embedding`.
-    runs_are
-        "repeats" where runs are repeats; folds and a single split are told by their number.
+    chance, test_clips, published, published_note
+        See `Record` and `TaskInfo`.
 
     Raises
     ------
     RecordError
         A key is missing or of the wrong kind.
     """
-    runs = {
-        run_name: run
-        for run_name, run in result.items()
-        if run_name != "aggregated_scores" and isinstance(run, Mapping) and "test_score" in run
-    }
     name = _get(task, "task_name", "task_metadata.json")
+    about = {
+        "name": name,
+        "version": _get(task, "version", "task_metadata.json"),
+        "mode": _get(task, "mode", "task_metadata.json"),
+        "domain": ENTRIES[name].domain if name in ENTRIES else "",
+        "demo": any(name == entry.name for entry in DEMO_ENTRIES),
+        "prediction_type": _get(task, "prediction_type", "task_metadata.json"),
+        "published": published,
+        "published_note": published_note,
+        "test_clips": test_clips,
+    }
+    made = {
+        key: _get(embedding, key, "embedding.json")
+        for key in ("weights", "embedding_size", "hop_ms", "audio_seconds")
+    }
     return parse_record(
         {
             "schema": SCHEMA,
-            **{
-                key: _get(embedding, key, "embedding.json")
-                for key in (
-                    "model",
-                    "module",
-                    "options",
-                    "weights",
-                    "embedding_size",
-                    "hop_ms",
-                    "resampler",
-                    "task_hash",
-                    "audio_seconds",
-                )
-            },
-            "task": name,
-            "task_version": _get(task, "version", "task_metadata.json"),
-            "task_mode": _get(task, "mode", "task_metadata.json"),
-            "domain": ENTRIES[name].domain if name in ENTRIES else "",
-            "demo": any(name == entry.name for entry in DEMO_ENTRIES),
-            "embedding_type": _get(task, "embedding_type", "task_metadata.json"),
-            "prediction_type": _get(task, "prediction_type", "task_metadata.json"),
-            "protocol": protocol,
-            "engine": engine,
-            "settings": dict(settings),
-            "seeds": list(seeds),
-            "runs_are": runs_are or ("folds" if len(runs) > 1 else "split"),
+            "unit": to_json(unit),
+            "task": about,
+            "name": embedding.get("name", ""),
+            **made,
             "primary_metric": _get(task, "evaluation", "task_metadata.json")[0],
-            "scores": {
-                run_name: {
-                    key.removeprefix("test_"): _defined(value)
-                    for key, value in run.items()
-                    if key.startswith("test_") and key not in ("test_loss", "test_score")
-                }
-                for run_name, run in runs.items()
-            },
-            "training": {
-                run_name: {
-                    key: _defined(run[key])
-                    for key in ("validation_score", "epoch", "time_in_min", "test_loss")
-                    if key in run
-                }
-                for run_name, run in runs.items()
-            },
-            # The kit prints functions with their address, which differs in every process.
-            "hparams": {
-                key: re.sub(r" at 0x[0-9a-f]+", "", value) if isinstance(value, str) else value
-                for key, value in result.get("hparams", {}).items()
-            },
-            "postprocessing": result.get("postprocessing"),
+            "chance": dict(chance or {}),
+            "scores": to_json(tuple(scores)),
+            "trainings": to_json(tuple(trainings)),
             "seconds": {**_get(embedding, "seconds", "embedding.json"), "evaluate": seconds},
             "versions": {
                 "embedding": _get(embedding, "versions", "embedding.json"),
@@ -236,38 +224,32 @@ def parse_record(data: Any) -> Record:
     Raises
     ------
     RecordError
-        Not a record, of a newer schema, or a key is missing, unknown, of the wrong kind, or at
+        Not a record, of another schema, or a key is missing, unknown, of the wrong kind, or at
         odds with another.
     """
     if not isinstance(data, dict) or "schema" not in data:
         raise RecordError("not a result record: it has no key 'schema'")
     schema = data["schema"]
     if schema != SCHEMA:
-        newer = isinstance(schema, int) and schema > SCHEMA
         raise RecordError(
             f"schema: {schema!r} is not the schema {SCHEMA} that this version reads"
-            + ("; a newer hear-plugins wrote it: update hear-plugins" if newer else "")
+            + _advice(schema)
         )
-    hints = get_type_hints(Record)
-    unknown = data.keys() - hints.keys() - {"schema", "summary"}
-    if unknown:
-        raise RecordError(f"unknown key {sorted(unknown)[0]!r}")
-    record = Record(**{key: _conform(_get(data, key), hint, key) for key, hint in hints.items()})
-    if not record.scores:
-        raise RecordError("scores: expected at least one run, got none")
-    for run, scores in record.scores.items():
-        if record.primary_metric not in scores:
-            raise RecordError(f"scores.{run}: lacks the primary metric {record.primary_metric!r}")
+    content = {key: value for key, value in data.items() if key not in ("schema", "summary")}
+    try:
+        record = from_json(Record, content)
+    except UserError as error:  # of a unit that cannot be
+        raise RecordError(str(error)) from None
+    _check_scores(record)
     if "summary" in data:
         _check_summary(data["summary"], record)
     return record
 
 
 def record_json(record: Record) -> dict[str, Any]:
-    """JSON form of a record, with the summary over runs for those who read the file itself."""
-    summary = {metric: asdict(value) for metric, value in summarise(record).items()}
-    content = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {"schema": SCHEMA, **content, "seeds": list(record.seeds), "summary": summary}
+    """JSON form of a record, with the summary for those who read the file itself."""
+    summary = to_json(summarise_all(record.scores))
+    return {"schema": SCHEMA, **to_json(record), "summary": summary}
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -275,9 +257,7 @@ def write_record(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(
-            json.dumps(record_json(record), indent=1, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        partial.write_text(_text(record_json(record)), encoding="utf-8")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -289,63 +269,96 @@ def read_record(path: Path) -> Record:
         return parse_record(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: not JSON: {error}") from error
     except RecordError as error:
         raise RecordError(f"{path}: {error}") from error
 
 
-def read_records(directory: Path) -> list[Record]:
-    """All records of a folder and the folders in it, in the order of their paths."""
+def read_records(directory: Path, on_failure: Callable[[str], None] | None = None) -> list[Record]:
+    """All records of a folder and the folders in it, in the order of their paths.
+
+    Those that cannot be read are told to `on_failure`; without it the first raises `RecordError`.
+    """
     if not directory.is_dir():
         raise RecordError(f"{directory}: not a folder of result records")
-    return [read_record(path) for path in sorted(directory.rglob("*.json"))]
+    records = []
+    for path in sorted(directory.rglob("*.json")):
+        try:
+            records.append(read_record(path))
+        except RecordError as error:
+            if on_failure is None:
+                raise
+            on_failure(str(error))
+    return records
 
 
-def _get(data: Mapping[str, Any], key: str, source: str = "") -> Any:
+def _text(content: Mapping[str, Any]) -> str:
+    """Indented JSON, the long lists with one entry a line."""
+
+    def value_text(value: Any) -> str:
+        if isinstance(value, list) and value:
+            lines = (json.dumps(each, allow_nan=False) for each in value)
+            return "[\n  " + ",\n  ".join(lines) + "\n ]"
+        return json.dumps(value, indent=1, allow_nan=False).replace("\n", "\n ")
+
+    entries = (f" {json.dumps(key)}: {value_text(value)}" for key, value in content.items())
+    return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _get(data: Mapping[str, Any], key: str, source: str) -> Any:
     if key not in data:
-        raise RecordError(f"{source}: missing key {key!r}" if source else f"missing key {key!r}")
+        raise RecordError(f"{source}: missing key {key!r}")
     return data[key]
 
 
-def _defined(value: Any) -> Any:
-    """JSON has no NaN: scores that are not defined are null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _advice(schema: Any) -> str:
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        return ""
+    if schema > SCHEMA:
+        return "; a newer hear-plugins wrote it: update hear-plugins"
+    return "; `python -m benchmark.records.migration FROM TO` brings older records up to date"
 
 
-def _conform(value: Any, hint: Any, key: str) -> Any:
-    """`value` of a JSON document as the type that `hint` says, or `RecordError` naming `key`."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _conform(value, next(a for a in arguments if a is not types.NoneType), key)
-    if origin is dict and isinstance(value, dict):
-        return {k: _conform(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
-    if origin is tuple and isinstance(value, list):
-        return tuple(_conform(v, arguments[0], f"{key}[{i}]") for i, v in enumerate(value))
-    is_bool = isinstance(value, bool)
-    if hint is float and isinstance(value, (int, float)) and not is_bool and math.isfinite(value):
-        return float(value)
-    if hint in (str, bool, int) and isinstance(value, hint) and (hint is bool or not is_bool):
-        return value
-    kinds = {str: "text", bool: "true or false", int: "a whole number", float: "a finite number"}
-    kind = kinds.get(hint) or {dict: "a mapping", tuple: "a list"}[origin]
-    raise RecordError(f"{key}: expected {kind}, got {value!r:.60}")
+def _check_scores(record: Record) -> None:
+    """Every fold and seed once, with the primary metric and its training, and no other."""
+    if not record.scores:
+        raise RecordError("scores: expected at least one, got none")
+    seen = set()
+    for score in record.scores:
+        if (key := (score.fold, score.seed, score.metric)) in seen:
+            raise RecordError(f"scores: {score.metric} of {_run(key)} is there twice")
+        seen.add(key)
+    runs = list(dict.fromkeys((score.fold, score.seed) for score in record.scores))
+    for run in runs:
+        if (*run, record.primary_metric) not in seen:
+            raise RecordError(
+                f"scores: {_run(run)} lacks the primary metric {record.primary_metric!r}"
+            )
+    seeds = {seed for _, seed in runs}
+    if seeds != set(record.unit.seeds):
+        raise RecordError(
+            f"scores: they are of the seeds {sorted(seeds)}, the unit says {record.unit.seeds}"
+        )
+    trained = [(training.fold, training.seed) for training in record.trainings]
+    if sorted(trained) != sorted(runs):
+        odd = sorted(set(trained) ^ set(runs)) or trained
+        raise RecordError(f"trainings: expected one for each fold and seed, see {_run(odd[0])}")
+
+
+def _run(run: tuple[Any, ...]) -> str:
+    return f"fold {run[0]!r}, seed {run[1]}"
 
 
 def _check_summary(written: Any, record: Record) -> None:
-    derived = {metric: asdict(value) for metric, value in summarise(record).items()}
-    for metric, values in derived.items():
-        for name, value in values.items():
+    derived: dict[str, ScoreSummary] = summarise_all(record.scores)
+    for metric, summary in derived.items():
+        for name, value in to_json(summary).items():
             found = written.get(metric, {}).get(name) if isinstance(written, dict) else None
-            same = (
-                found is None
-                if value is None
-                else (isinstance(found, (int, float)) and math.isclose(found, value, abs_tol=1e-9))
-            )
+            if isinstance(value, float) and isinstance(found, (int, float)):
+                same = math.isclose(found, value, abs_tol=1e-9)
+            else:
+                same = found == value
             if not same:
                 raise RecordError(
                     f"summary.{metric}.{name}: {found!r} does not follow from the scores "

@@ -62,7 +62,8 @@ class ModelIdentity:
     weights
         Digest of its tensors, or for a model without tensors the package or file that it is.
     sample_rate
-        Rate (Hz) of the audio it takes.
+        Rate (Hz) of the audio it takes, which follows from what stands above; None in records of
+        the first schema, which did not have it.
     dtype
         Precision it runs in.
     device
@@ -78,7 +79,7 @@ class ModelIdentity:
     version: str | None = _of(Part.NOTE)
     options: dict[str, Any] = _of(Part.ROW)
     weights: str = _of(Part.ROW)
-    sample_rate: int = _of(Part.ROW)
+    sample_rate: int | None = _of(Part.NOTE)
     dtype: str = _of(Part.ROW, default="float32")
     device: str = _of(Part.ROW, default="cpu")
     tf32: bool = _of(Part.ROW, default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from html import escape
 from itertools import groupby
 
 MISSING = "-"
+TERMINAL_WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,34 @@ def score_cells(
     texts: Sequence[str] = (),
     decimals: int = 3,
     shaded: bool = True,
+    ranked: Sequence[bool] = (),
 ) -> list[Cell]:
     """Cells of a column of scores, the best marked and all shaded from worst to best.
 
-    Values alike to `decimals` are equally good; where all are, none is the best.
+    Values alike to `decimals` are equally good; where all are, none is the best. Values that are
+    not `ranked` are neither the best nor shaded.
     """
     texts = texts or ["" if value is None else f"{value:.{decimals}f}" for value in values]
     goodness = [
-        None if value is None else round(-value if lower else value, decimals) for value in values
+        None if value is None or not rank else round(-value if lower else value, decimals)
+        for value, rank in zip(values, ranked or [True] * len(values), strict=True)
     ]
     known = [value for value in goodness if value is not None]
     worst, best = min(known, default=0.0), max(known, default=0.0)
     if worst == best:
         return [Cell(text) for text in texts]
+    finite = [value for value in known if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+
+    def shade(value: float) -> float | None:
+        if not shaded:
+            return None
+        if not math.isfinite(value) or low == high:
+            return float(value > low)
+        return (value - low) / (high - low)
+
     return [
-        Cell(text)
-        if value is None
-        else Cell(text, value == best, (value - worst) / (best - worst) if shaded else None)
+        Cell(text) if value is None else Cell(text, value == best, shade(value))
         for text, value in zip(texts, goodness, strict=True)
     ]
 
@@ -243,18 +256,51 @@ def html_page(title: str, sections: Sequence[str]) -> str:
     )
 
 
-def terminal(table: Table, width: int = 100, corner: str = "Task") -> str:
-    """Aligned plain text, ``*`` marking the best.
+def terminal(table: Table, width: int = TERMINAL_WIDTH, corner: str = "Task") -> str:
+    """Aligned plain text, ``*`` marking the best; no line is longer than `width`.
 
     A table too wide for `width` is transposed (its first column then headed `corner`), and one
-    that is still too wide is cut into blocks of columns.
+    that is still too wide is cut into blocks of columns. Names that are too long even so end
+    in "…".
     """
-    blocks = [table] if _text_width(table) <= width else _blocks(transpose(table, corner), width)
-    parts = [table.title, *("\n".join(_aligned(block)) for block in blocks)]
+    blocks = [table]
+    if _text_width(table) > width:
+        blocks = _blocks(_shortened(transpose(table, corner), width), width)
+    parts = [_wrapped(table.title, width), *("\n".join(_aligned(block)) for block in blocks)]
     if any(cell.best for row in table.rows for cell in row.cells):
         parts.append("* best of its " + ("column" if blocks == [table] else "row"))
-    parts += ["\n".join(textwrap.wrap(note, width)) for note in table.notes]
+    parts += [_wrapped(note, width) for note in table.notes]
     return "\n\n".join(parts) + "\n"
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width))
+
+
+def _shortened(table: Table, width: int) -> Table:
+    """The table with names cut so that a column of it fits beside the labels."""
+    labels = (width - 2) // 2
+    columns = width - 2 - min(labels, max(len(row.label) for row in table.rows))
+    return replace(
+        table,
+        columns=tuple(
+            replace(each, name=_cut(each.name, columns), unit=_cut(each.unit, columns))
+            for each in table.columns
+        ),
+        rows=tuple(
+            replace(
+                row,
+                label=_cut(row.label, labels),
+                section=_cut(row.section, width - 2),
+                cells=tuple(replace(cell, text=_cut(cell.text, columns - 1)) for cell in row.cells),
+            )
+            for row in table.rows
+        ),
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _aligned(table: Table) -> list[str]:
@@ -329,6 +375,7 @@ _LATEX = {
     "±": r"$\pm$",
     "↓": r"$\downarrow$",
     "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
     "−": r"$-$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",

@@ -8,21 +8,26 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from benchmark.records.comparability import Board, ModelKey
+from benchmark.records.comparability import ComparableGroup, RowKey
 from benchmark.records.published import (
     HEAR_TASKS,
     LEADERBOARD,
-    LOWER_IS_BETTER,
     SOURCES,
     Published,
     Source,
-    comparable,
     load_published,
-    metric_title,
     same_model,
+    why_not_comparable,
 )
-from benchmark.records.record import Spread
+from benchmark.records.statistics import ScoreSummary
 from benchmark.reports.formats import Cell, Column, Row, Table, score_cells
+from benchmark.reports.scores import (
+    UNDEFINED_MARK,
+    direction,
+    metric_title,
+    score_summary,
+    undefined_notes,
+)
 
 Key = tuple[str, str]  # task and metric, as published
 _OURS = "This benchmark"
@@ -79,21 +84,6 @@ _NOT_ONSETS = frozenset(
         ("maestro_5h", "event_onset_offset_50ms_20perc_fms"),
     }
 )
-_PAPER_TASKS = {
-    "openmic": "OpenMIC",
-    "nsynth_instrument": "NSynth",
-    "gtzan": "GTZAN",
-    "mtt": "MTT",
-    "fsd50k": "FSD50K",
-    "esc50": "ESC-50",
-    "us8k": "US8K",
-    "speech_commands_v2": "SPCV2",
-    "voxceleb1": "VC1",
-    "voxforge": "VF",
-    "crema_d": "CRM-D",
-    "surge": "Surge",
-}
-
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
         LEADERBOARD,
@@ -115,33 +105,38 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "BYOL-S", "Table 9", "BYOL-S, Table 9: timestamps, window and hop", _EVENTS, _NOT_ONSETS
     ),
-    Layout("MATPAC", "Table II", "MATPAC, Table II: linear evaluation, per cent", _PAPER_TASKS),
-    Layout("Fusion", "Table III", "Fusion, Table III: improvement, per cent", _PAPER_TASKS),
-    Layout("Fusion", "Table IV", "Fusion, Table IV: comparison, per cent", _PAPER_TASKS),
 )
 
 
-def paper_tables(board: Board) -> list[Table]:
-    """The layouts that some score of the board fits into, with the published rows."""
-    tables = (_paper_table(board, layout) for layout in LAYOUTS)
+def paper_tables(group: ComparableGroup) -> list[Table]:
+    """The layouts that some score of the group fits into, with the published rows."""
+    tables = (_paper_table(group, layout) for layout in LAYOUTS)
     return [table for table in tables if table]
 
 
-def own_score(board: Board, model: ModelKey, task: str, metric: str) -> Spread | None:
+def own_score(
+    group: ComparableGroup, row: RowKey, source: Source, task: str, metric: str
+) -> ScoreSummary | None:
     """Our score for a published task: the mean of both for one that lies in two folders.
 
     None if there is none, or if two contents stand under the folder's name.
     """
-    spreads = []
-    for folder in HEAR_TASKS[task].folders if task in HEAR_TASKS else ():
-        tasks = [key for key in board.tasks if key.folder == folder]
-        spread = board.spread(model, tasks[0], metric) if len(tasks) == 1 else None
-        if spread is None or spread.mean is None:
+    summaries = []
+    for folder in HEAR_TASKS[task].folders if task in source.tasks else ():
+        found = [
+            record
+            for record in group.of_row(row)
+            if record.unit.embedding.task == folder and not why_not_comparable(record, source)
+        ]
+        summary = score_summary(found[0], metric) if len(found) == 1 else None
+        if summary is None or summary.mean is None:
             return None
-        spreads.append(spread)
-    if len(spreads) < 2:
-        return spreads[0] if spreads else None
-    return Spread(fmean(spread.mean or 0.0 for spread in spreads), None, None, len(spreads))
+        summaries.append(summary)
+    if len(summaries) < 2:
+        return summaries[0] if summaries else None
+    undefined = sum(summary.undefined for summary in summaries)
+    mean = fmean(summary.mean or 0.0 for summary in summaries)
+    return ScoreSummary(mean, None, None, len(summaries), "folds", undefined)
 
 
 class _Score(NamedTuple):
@@ -168,28 +163,29 @@ class _Format:
         return text
 
 
-def _paper_table(board: Board, layout: Layout) -> Table | None:
+def _paper_table(group: ComparableGroup, layout: Layout) -> Table | None:
     source = SOURCES[layout.source]
     entries = [e for e in load_published() if (e.source, e.table) == (source.name, layout.table)]
     formats = {
         key: _format([e for e in entries if (e.task, e.metric) == key], layout.decimals)
         for key in dict.fromkeys((e.task, e.metric) for e in entries)
     }
-    own = _own_scores(board, layout, source, formats)
+    own = _own_scores(group, layout, source, formats)
     if not own:
         return None
     rows: list[Row] = []
     for section in dict.fromkeys(e.section for e in entries):
         of_section = [e for e in entries if e.section == section]
         names = list(dict.fromkeys(e.model for e in of_section))
-        cells = _marked([_printed(name, of_section, layout) for name in names], formats)
-        rows += [Row(name, row, section) for name, row in zip(names, cells, strict=True)]
-    notes = [_NOTE, source.note]
-    if any(record.random_weights for record in board.records.values()):
-        notes.append("Models with random weights are left out.")
-    for (model, scores), row in zip(own.items(), _marked([*own.values()], formats), strict=True):
-        rows.append(Row(board.models[model], row, _OURS))
-        same = same_model(board.of_model(model)[0], source)
+        printed_cells = _marked([_printed(n, of_section, layout) for n in names], formats)
+        rows += [Row(name, row, section) for name, row in zip(names, printed_cells, strict=True)]
+    notes = [_NOTE, source.note, *_left_out(group, source)]
+    for (key, scores), cells in zip(own.items(), _marked([*own.values()], formats), strict=True):
+        rows.append(Row(group.rows[key], cells, _OURS))
+        notes += undefined_notes(
+            (group.rows[key], record.task.name, record) for record in group.of_row(key)
+        )
+        same = same_model(group.of_row(key)[0], source)
         for name in same.names if same else ():
             printed = _printed(name, entries, layout)
             if same and printed:
@@ -200,7 +196,7 @@ def _paper_table(board: Board, layout: Layout) -> Table | None:
                 break
     return Table(
         name=re.sub(r"\W+", "-", f"{source.name} {layout.table}").lower(),
-        title=f"{layout.title} ({board.title})",
+        title=f"{layout.title} ({group.title})",
         corner="Model",
         columns=tuple(
             Column(layout.heads.get(task, task), metric_title(metric)) for task, metric in formats
@@ -208,6 +204,16 @@ def _paper_table(board: Board, layout: Layout) -> Table | None:
         rows=tuple(rows),
         notes=tuple(dict.fromkeys(filter(None, notes))),
     )
+
+
+def _left_out(group: ComparableGroup, source: Source) -> list[str]:
+    """Records of published tasks that may not stand here, and why."""
+    folders = {folder for name in source.tasks for folder in HEAR_TASKS[name].folders}
+    return [
+        f"{group.rows[row]}, {group.tasks[task]}, is left out: {reason}."
+        for (row, task), record in group.records.items()
+        if task.folder in folders and (reason := why_not_comparable(record, source))
+    ]
 
 
 def _format(entries: Sequence[Published], decimals: int | None) -> _Format:
@@ -220,25 +226,25 @@ def _format(entries: Sequence[Published], decimals: int | None) -> _Format:
 
 
 def _own_scores(
-    board: Board, layout: Layout, source: Source, formats: Mapping[Key, _Format]
-) -> dict[ModelKey, _Scores]:
+    group: ComparableGroup, layout: Layout, source: Source, formats: Mapping[Key, _Format]
+) -> dict[RowKey, _Scores]:
     """Scores of the models that have any; an average where none of its tasks is missing."""
-    own: dict[ModelKey, _Scores] = {}
-    for model in board.models:
-        if not any(comparable(record, source) for record in board.of_model(model)):
-            continue
+    own: dict[RowKey, _Scores] = {}
+    for row in group.rows:
         scores = {}
         for key, form in formats.items():
-            spread = own_score(board, model, *key) if key[0] in source.tasks else None
-            if spread and spread.mean is not None:
-                scores[key] = _Score(spread.mean, form.text(spread.mean, spread.ci95))
+            summary = own_score(group, row, source, *key)
+            if summary and summary.mean is not None:
+                text = form.text(summary.mean, summary.ci95)
+                text += UNDEFINED_MARK if summary.undefined else ""
+                scores[key] = _Score(summary.mean, text)
         averaged = [k for k in formats if k[0] != _AVERAGE and k not in layout.not_averaged]
         for key, form in formats.items():
             if key[0] == _AVERAGE and scores.keys() >= set(averaged):
                 mean = fmean(scores[task].value for task in averaged)
                 scores[key] = _Score(mean, form.text(mean))
         if scores:
-            own[model] = scores
+            own[row] = scores
     return own
 
 
@@ -273,7 +279,7 @@ def _marked(rows: Sequence[_Scores], formats: Mapping[Key, _Format]) -> Iterator
         columns.append(
             score_cells(
                 [score.value if score else None for score in scores],
-                lower=key[1] in LOWER_IS_BETTER,
+                lower=not direction(key[1]).higher_is_better,
                 texts=[score.text if score else "" for score in scores],
                 decimals=form.decimals + (2 if form.percent else 0),
                 shaded=False,

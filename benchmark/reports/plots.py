@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from benchmark.records.record import Spread
+from benchmark.records.statistics import ScoreSummary
 
 # Hues that stay apart for colour-blind eyes on white and black; shapes tell more models apart.
 _COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
@@ -13,7 +13,7 @@ _SHAPES = ("M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z", "M-5 -5H5V5H-5Z", "M0 -6L6 5H-
 _AXIS, _LANE, _TOP = 620, 9, 12  # px
 
 
-def score_plot(models: Sequence[str], tasks: Mapping[str, Sequence[Spread | None]]) -> str:
+def score_plot(models: Sequence[str], tasks: Mapping[str, Sequence[ScoreSummary | None]]) -> str:
     """Dot plot of scores in [0, 1].
 
     Parameters
@@ -45,17 +45,17 @@ def score_plot(models: Sequence[str], tasks: Mapping[str, Sequence[Spread | None
             f'<path d="M{x:g} {axis_top}V{bottom}" stroke="currentColor" opacity=".2"/>'
             f'<text x="{x:g}" y="{bottom + 18}" text-anchor="middle">{tenth / 10:g}</text>'
         )
-    for row, (task, spreads) in enumerate(tasks.items()):
+    for row, (task, summaries) in enumerate(tasks.items()):
         top = axis_top + height * row
         parts.append(
             f'<path d="M0 {top}H{left + _AXIS:g}" stroke="currentColor" opacity=".2"/>'
             f'<text x="{left - 12:g}" y="{top + height / 2 + 4:g}" text-anchor="end">'
             f"{escape(task)}</text>"
         )
-        for index, spread in enumerate(spreads):
-            if spread is not None and spread.mean is not None:
+        for index, summary in enumerate(summaries):
+            if summary is not None and summary.mean is not None:
                 y = top + 5 + lane * (index + 0.5)
-                parts.append(_dot(index, spread, left, y, models[index]))
+                parts.append(_dot(index, summary, left, y, models[index]))
     width = left + _AXIS + 20
     return (
         f'<svg viewBox="0 0 {width:g} {bottom + 26}" width="{width:g}" role="img" font-size="13" '
@@ -63,8 +63,8 @@ def score_plot(models: Sequence[str], tasks: Mapping[str, Sequence[Spread | None
     )
 
 
-def _dot(index: int, spread: Spread, axis: float, y: float, model: str) -> str:
-    mean, half = spread.mean or 0.0, spread.ci95 or 0.0
+def _dot(index: int, summary: ScoreSummary, axis: float, y: float, model: str) -> str:
+    mean, half = summary.mean or 0.0, summary.ci95 or 0.0
     left, x, right = (
         axis + _AXIS * min(max(value, 0.0), 1.0) for value in (mean - half, mean, mean + half)
     )

@@ -6,15 +6,22 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
 from benchmark.errors import UserError
-from benchmark.records.comparability import Board, boards, notes_on
-from benchmark.records.published import LOWER_IS_BETTER, UNBOUNDED, metric_title
-from benchmark.records.record import Record, Spread, summarise
+from benchmark.records.comparability import (
+    ComparableGroup,
+    RowKey,
+    TaskKey,
+    comparable_groups,
+    notes_on,
+)
+from benchmark.records.published import HEAR_TASKS
+from benchmark.records.record import Record
 from benchmark.reports.formats import (
+    TERMINAL_WIDTH,
     Cell,
     Column,
     Row,
@@ -29,14 +36,32 @@ from benchmark.reports.formats import (
 )
 from benchmark.reports.paper_tables import paper_tables
 from benchmark.reports.plots import score_plot
+from benchmark.reports.scores import (
+    CHANCE_MARK,
+    CHANCE_NOTE,
+    direction,
+    metric_title,
+    score_summary,
+    score_text,
+    summary_at,
+    undefined_notes,
+)
 
 LAYOUTS = ("summary", "papers", "details", "models")
+
+# Protocols that train once from one seed, and what moves their numbers.
+_SINGLE_RUNS = ("hear", "hear-standardized")
+NOISE_NOTE = (
+    "Single runs: on identical embeddings, scores of this protocol move by about 0.02 on esc10 "
+    "with the number of threads and the processor. To compare models, use the protocol "
+    "hear-multiseed."
+)
 
 
 def make_tables(
     records: Sequence[Record], out_dir: Path, layouts: Collection[str] = LAYOUTS
 ) -> list[Path]:
-    """Write all tables of the records.
+    """Write all tables of the records; tables that an earlier call left there are removed.
 
     Parameters
     ----------
@@ -47,8 +72,8 @@ def make_tables(
     Returns
     -------
     list
-        The files: `tables.md`, `tables.tex`, `tables.html`, `scores.csv` (every score of every
-        record, one a line) and `csv/<board>/<table>.csv`.
+        The files: `tables.md`, `tables.tex`, `tables.html`, `scores.csv` (every metric of every
+        record, one a line) and `csv/<comparable group>/<table>.csv`.
 
     Raises
     ------
@@ -63,20 +88,20 @@ def make_tables(
     tables: list[Table] = []
     sections: list[str] = []
     contents: dict[str, str] = {}
-    for board in boards(records):
+    for group in comparable_groups(records):
         made = {
-            "summary": [summary_table(board)],
-            "papers": paper_tables(board),
-            "details": detail_tables(board),
-            "models": [model_table(board)],
+            "summary": [summary_table(group)],
+            "papers": paper_tables(group),
+            "details": detail_tables(group),
+            "models": [model_table(group)],
         }
         for layout in (layout for layout in LAYOUTS if layout in layouts):
             tables += made[layout]
             for table in made[layout]:
-                contents[f"csv/{board.slug}/{table.name}.csv"] = csv_text(table)
+                contents[f"csv/{group.slug}/{table.name}.csv"] = csv_text(table)
             texts = "".join(html(table) for table in made[layout])
             if layout == "summary":
-                texts += _plot(board)
+                texts += _plot(group)
             elif layout == "details":
                 texts = f"<details><summary>All metrics</summary>{texts}</details>"
             sections.append(texts)
@@ -89,170 +114,290 @@ def make_tables(
     for name, content in contents.items():
         (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
         (out_dir / name).write_text(content, encoding="utf-8", newline="\n")
+    _remove_others(out_dir / "csv", {out_dir / name for name in contents})
     return [out_dir / name for name in contents]
 
 
-def terminal_table(records: Iterable[Record], width: int = 100) -> str:
+def terminal_tables(groups: Iterable[ComparableGroup], width: int = TERMINAL_WIDTH) -> str:
     """The summary tables as plain text for a terminal."""
-    return "\n".join(terminal(summary_table(board), width) for board in boards(records))
+    return "\n".join(terminal(summary_table(group), width) for group in groups)
 
 
-def summary_table(board: Board) -> Table:
-    """Models x tasks with every task's primary metric; the mean over tasks that all models have."""
-    columns, values, averaged = [], [], []
-    for task, name in board.tasks.items():
-        first = board.of_task(task)[0]
-        metric = first.primary_metric
-        columns.append(Column(name, metric_title(metric), first.domain))
-        spreads = [board.spread(model, task, metric) for model in board.models]
-        values.append([spread.mean if spread else None for spread in spreads])
-        if metric not in UNBOUNDED and None not in values[-1]:
-            averaged.append(len(values) - 1)
-    notes = notes_on(list(board.records.values()))
-    if board.replaced:
-        notes.append(f"{board.replaced} older records of the same jobs are left out.")
-    cells = [
-        score_cells(column, lower=head.unit.endswith("↓"))
-        for column, head in zip(values, columns, strict=True)
-    ]
-    order = list(range(len(board.models)))
-    if len(averaged) > 1:
-        means = [fmean(values[task][model] or 0.0 for task in averaged) for model in order]
-        cells.append(score_cells(means))
-        columns.append(Column("mean", f"of {len(averaged)}"))
-        order.sort(key=lambda model: -means[model])
-        without = [columns[i].name for i in range(len(values)) if i not in averaged]
-        if without:
-            notes.append(
-                "The mean is over the tasks that all models have and whose scores lie in [0, 1]: "
-                f"without {', '.join(without)}."
+def summary_table(group: ComparableGroup) -> Table:
+    """Models x tasks with every task's primary metric, and the mean over the tasks.
+
+    The mean is over the shares (scores in [0, 1], better when higher); a published task that lies
+    in two folders counts once. Of a model without some of the tasks it is over those it has, says
+    so, and is never the best.
+    """
+    columns, cells = [], []
+    values: dict[TaskKey, dict[RowKey, float]] = {}
+    for task, name in group.tasks.items():
+        metric = group.of_task(task)[0].primary_metric
+        columns.append(Column(name, metric_title(metric), group.of_task(task)[0].task.domain))
+        summaries = [summary_at(group, row, task, metric) for row in group.rows]
+        means = [summary.mean if summary else None for summary in summaries]
+        cells.append(
+            score_cells(
+                means,
+                lower=not direction(metric).higher_is_better,
+                texts=[
+                    score_text(summary, group.records[row, task], metric, interval=False)
+                    if summary
+                    else ""
+                    for row, summary in zip(group.rows, summaries, strict=True)
+                ],
+                ranked=[direction(metric).known] * len(means),
             )
-    names = list(board.models.values())
-    rows = [Row(names[model], tuple(column[model] for column in cells)) for model in order]
-    for model, task in board.records:
-        record = board.records[model, task]
-        defined, runs = summarise(record)[record.primary_metric].n, len(record.scores)
-        if defined < runs:
-            notes.append(
-                f"{board.models[model]}, {board.tasks[task]}: {record.primary_metric} is defined "
-                f"on {defined} of {runs} {record.runs_are} only, whose mean stands here."
-            )
-    title = board.title[0].upper() + board.title[1:]
-    return Table("summary", title, "Model", tuple(columns), tuple(rows), tuple(notes))
+        )
+        values[task] = {
+            row: mean for row, mean in zip(group.rows, means, strict=True) if mean is not None
+        }
+    notes, order = _notes(group), list(range(len(group.rows)))
+    averaged = [key for key in group.tasks if _is_averaged(group, key)]
+    units = _units(averaged)
+    of_rows = [_unit_scores(units, values, row) for row in group.rows]
+    if max(map(len, of_rows)) > 1:
+        cells.append(_mean_cells(of_rows, len(units)))
+        columns.append(Column("mean", f"of {len(units)}"))
+        order.sort(key=lambda row: (-len(of_rows[row]), -fmean(of_rows[row] or [0.0])))
+        notes += _notes_on_mean(group, averaged, units, of_rows)
+    names = list(group.rows.values())
+    rows = [Row(names[row], tuple(column[row] for column in cells)) for row in order]
+    title = group.title[0].upper() + group.title[1:]
+    return Table(
+        "summary", title, "Model", tuple(columns), tuple(rows), _with_chance_note(cells, notes)
+    )
 
 
-def detail_tables(board: Board) -> list[Table]:
+def detail_tables(group: ComparableGroup) -> list[Table]:
     """For every task all metrics, with interval and standard deviation over its runs."""
     tables = []
-    for task, name in board.tasks.items():
-        records = board.of_task(task)
-        summaries = [summarise(record) for record in records]
-        metrics = list(dict.fromkeys(metric for summary in summaries for metric in summary))
-        cells = [
-            score_cells(
-                [summary[m].mean if m in summary else None for summary in summaries],
-                lower=m in LOWER_IS_BETTER,
-                texts=[_with_interval(summary[m]) if m in summary else "" for summary in summaries],
+    for task, name in group.tasks.items():
+        records = group.of_task(task)
+        metrics = list(dict.fromkeys(metric for record in records for metric in record.metrics()))
+        cells = []
+        for metric in metrics:
+            summaries = [score_summary(record, metric) for record in records]
+            cells.append(
+                score_cells(
+                    [summary.mean if summary else None for summary in summaries],
+                    lower=not direction(metric).higher_is_better,
+                    texts=[
+                        score_text(summary, record, metric, interval=True)
+                        for summary, record in zip(summaries, records, strict=True)
+                    ],
+                    ranked=[direction(metric).known] * len(records),
+                )
             )
-            for m in metrics
-        ]
         cells.append([Cell(_runs(record)) for record in records])
+        labels = [label for row, label in group.rows.items() if (row, task) in group.records]
         notes = notes_on(records)
-        if any(len(record.scores) > 1 for record in records):
+        if any(len(record.trainings) > 1 for record in records):
             notes.append(
                 "Mean ± half width of the 95 % interval (Student t), in brackets the standard "
-                "deviation over the runs; folds share training data, so intervals are too narrow."
+                "deviation, over seeds where there are several, else over folds; folds share "
+                "training data, so intervals over them are too narrow."
             )
-        labels = [label for model, label in board.models.items() if (model, task) in board.records]
+        shown = [(label, name, record) for label, record in zip(labels, records, strict=True)]
+        notes += undefined_notes(shown, metrics)
         tables.append(
             Table(
                 name=re.sub(r"[^\w.-]+", "_", f"task-{name}"),
-                title=f"{name} ({board.title})",
+                title=f"{name} ({group.title})",
                 corner="Model",
                 columns=(*(Column(metric_title(m)) for m in metrics), Column("runs")),
                 rows=tuple(map(Row, labels, zip(*cells, strict=True))),
-                notes=tuple(notes),
+                notes=_with_chance_note(cells, notes),
             )
         )
     return tables
 
 
-def model_table(board: Board) -> Table:
+def model_table(group: ComparableGroup) -> Table:
     """What every row is: weights, licence, options, sizes, and how fast it went."""
     columns = (
-        *map(Column, ("module", "weights", "licence", "options", "resampler", "size", "hop ms")),
+        *map(Column, ("module", "weights", "licence", "options", "precision", "device")),
+        *map(Column, ("resampler", "size", "hop ms")),
         Column("embedding", "audio s/s"),
         Column("evaluation", "s"),
     )
     rows = []
-    for model, name in board.models.items():
-        records = board.of_model(model)
+    for row, name in group.rows.items():
+        records = group.of_row(row)
+        model = records[0].unit.model
         hops = sorted({f"{record.hop_ms:g}" for record in records if record.hop_ms is not None})
         audio = sum(record.audio_seconds for record in records)
         embedding = sum(record.seconds.get("total", 0.0) for record in records)
         evaluation = sum(record.seconds.get("evaluate", 0.0) for record in records)
         texts = (
-            records[0].module,
+            model.module,
             _weights(records[0]),
             str(records[0].weights.get("licence", "")),
-            " ".join(f"{key}={value}" for key, value in sorted(records[0].options.items())),
-            ", ".join(sorted({record.resampler for record in records})),
+            " ".join(f"{key}={value}" for key, value in sorted(model.options.items())),
+            model.dtype + (" TF32" if model.tf32 else "") + (" compiled" if model.compiled else ""),
+            model.device,
+            ", ".join(sorted({record.unit.embedding.resampler for record in records})),
             str(records[0].embedding_size),
             ", ".join(hops),
             f"{audio / embedding:.1f}" if embedding else "",
             f"{evaluation:.1f}",
         )
         rows.append(Row(name, tuple(map(Cell, texts))))
-    return Table("models", f"Models ({board.title})", "Model", columns, tuple(rows))
+    return Table("models", f"Models ({group.title})", "Model", columns, tuple(rows))
 
 
 def scores_csv(records: Iterable[Record]) -> str:
-    """Every score of every record, one a line, as fractions or in the metric's own unit."""
+    """Every metric of every record, one a line, as fractions or in the metric's own unit."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    about = ("protocol", "engine", "demo", "model", "module", "task_folder", "task_hash")
-    heads = ("settings", "weights", "metric", "primary", "mean", "std", "ci95", "n", "runs")
-    writer.writerow([*about, *heads])
+    about_heads = ("protocol", "version", "engine", "threads", "demo", "name", "module", "task")
+    task_heads = ("task_hash", "limit", "published", "options", "seeds", "weights")
+    score_heads = ("metric", "primary", "mean", "std", "ci95", "n", "over", "undefined", "chance")
+    writer.writerow([*about_heads, *task_heads, *score_heads])
     for record in records:
-        start = [getattr(record, name) for name in about]
-        settings = json.dumps(record.settings, sort_keys=True)
-        for metric, spread in summarise(record).items():
-            writer.writerow(
-                [*start, settings, _weights(record), metric, metric == record.primary_metric]
-                + [spread.mean, spread.std, spread.ci95, spread.n, len(record.scores)]
-            )
+        unit = record.unit
+        about = [
+            unit.protocol,
+            unit.version,
+            unit.engine,
+            unit.threads,
+            record.task.demo,
+            record.name,
+            unit.model.module,
+            unit.embedding.task,
+            unit.embedding.task_hash,
+            unit.embedding.limit,
+            record.task.published,
+            json.dumps(unit.options, sort_keys=True),
+            " ".join(map(str, unit.seeds)),
+            _weights(record),
+        ]
+        for metric in record.metrics():
+            summary = score_summary(record, metric)
+            if summary is not None:
+                writer.writerow(
+                    [*about, metric, metric == record.primary_metric]
+                    + [summary.mean, summary.std, summary.ci95, summary.n, summary.over]
+                    + [summary.undefined, record.chance.get(metric)]
+                )
     return out.getvalue()
 
 
-def _plot(board: Board) -> str:
+def _is_averaged(group: ComparableGroup, task: TaskKey) -> bool:
+    return direction(group.of_task(task)[0].primary_metric).averaged
+
+
+def _units(tasks: Sequence[TaskKey]) -> list[tuple[TaskKey, ...]]:
+    """Tasks as they count in a mean: a published task in two folders, both there once, is one."""
+    folders = [task.folder for task in tasks]
+    units: dict[str, list[TaskKey]] = {}
+    for task in tasks:
+        several = (
+            t.name for t in HEAR_TASKS.values() if len(t.folders) > 1 and task.folder in t.folders
+        )
+        name = next(several, "")
+        whole = name and all(folders.count(folder) == 1 for folder in HEAR_TASKS[name].folders)
+        units.setdefault(name if whole else f"{task.folder} {task.content}", []).append(task)
+    return [tuple(unit) for unit in units.values()]
+
+
+def _unit_scores(
+    units: Sequence[Sequence[TaskKey]],
+    values: Mapping[TaskKey, Mapping[RowKey, float]],
+    row: RowKey,
+) -> list[float]:
+    """A row's scores of the units that it has whole."""
+    return [
+        fmean(values[task][row] for task in unit)
+        for unit in units
+        if all(row in values[task] for task in unit)
+    ]
+
+
+def _mean_cells(of_rows: Sequence[Sequence[float]], units: int) -> list[Cell]:
+    """Means of rows; those that lack units say how many they have, and are never the best."""
+    means = [fmean(scores) if len(scores) > 1 else None for scores in of_rows]
+    texts = [
+        "" if mean is None else f"{mean:.3f}" + (f" ({len(s)}/{units})" if len(s) < units else "")
+        for mean, s in zip(means, of_rows, strict=True)
+    ]
+    return score_cells(means, texts=texts, ranked=[len(s) == units for s in of_rows])
+
+
+def _notes_on_mean(
+    group: ComparableGroup,
+    averaged: Sequence[TaskKey],
+    units: Sequence[Sequence[TaskKey]],
+    of_rows: Sequence[Sequence[float]],
+) -> list[str]:
+    notes = []
+    if without := [name for key, name in group.tasks.items() if key not in averaged]:
+        notes.append(
+            "The mean is over scores that lie in [0, 1] and are better when higher: without "
+            f"{', '.join(without)}."
+        )
+    for unit in units:
+        if len(unit) > 1:
+            names = " and ".join(group.tasks[key] for key in unit)
+            notes.append(f"In the mean, {names} count as one task.")
+    if any(1 < len(scores) < len(units) for scores in of_rows):
+        notes.append(
+            "A mean with (k/n) is over the k of n tasks that the model has; it is not to be "
+            "compared with others."
+        )
+    return notes
+
+
+def _notes(group: ComparableGroup) -> list[str]:
+    """What must be said under a summary."""
+    notes = notes_on(list(group.records.values()))
+    if group.replaced:
+        notes.append(f"{group.replaced} older records of the same rows and tasks are left out.")
+    if group.protocol in _SINGLE_RUNS and not group.demo:
+        notes.append(NOISE_NOTE)
+    return notes + undefined_notes(
+        (group.rows[row], group.tasks[task], record)
+        for (row, task), record in group.records.items()
+    )
+
+
+def _with_chance_note(cells: Iterable[Sequence[Cell]], notes: Sequence[str]) -> tuple[str, ...]:
+    marked = any(CHANCE_MARK in cell.text for column in cells for cell in column)
+    return (*notes, CHANCE_NOTE) if marked else tuple(notes)
+
+
+def _remove_others(folder: Path, kept: Collection[Path]) -> None:
+    """Remove CSV files that an earlier call wrote, and folders that are then empty."""
+    for path in folder.glob("*/*.csv"):
+        if path not in kept:
+            path.unlink()
+    for path in folder.glob("*/"):
+        if not any(path.iterdir()):
+            path.rmdir()
+
+
+def _plot(group: ComparableGroup) -> str:
     tasks = {}
-    for task, name in board.tasks.items():
-        metric = board.of_task(task)[0].primary_metric
-        if metric not in UNBOUNDED:
-            tasks[f"{name} {metric}"] = [
-                board.spread(model, task, metric) for model in board.models
-            ]
-    return score_plot(list(board.models.values()), tasks) if tasks else ""
-
-
-def _with_interval(spread: Spread) -> str:
-    if spread.mean is None:
-        return "not defined"
-    if spread.std is None:
-        return f"{spread.mean:.3f}"
-    return f"{spread.mean:.3f} ± {spread.ci95:.3f} ({spread.std:.3f})"
+    for task, name in group.tasks.items():
+        metric = group.of_task(task)[0].primary_metric
+        if direction(metric).is_share:
+            tasks[f"{name} {metric}"] = [summary_at(group, row, task, metric) for row in group.rows]
+    return score_plot(list(group.rows.values()), tasks) if tasks else ""
 
 
 def _runs(record: Record) -> str:
-    if len(record.scores) == 1:
-        return "1 split"
-    return f"{len(record.scores)} {record.runs_are}"
+    folds = len({training.fold for training in record.trainings})
+    seeds = len(record.unit.seeds)
+    text = f"{folds} folds" if folds > 1 else "1 split"
+    return f"{seeds} seeds x {text}" if seeds > 1 else text
 
 
 def _weights(record: Record) -> str:
     weights = record.weights
     if record.random_weights:
         return f"random (seed {weights.get('random_weights')})"
+    digest = str(weights.get("sha256", ""))[:8]
     if "file" in weights:
-        return f"{weights['file']} (sha256 {str(weights.get('sha256', ''))[:8]})"
+        return f"{weights['file']}" + (f" (sha256 {digest})" if digest else "")
     return str(weights.get("package") or weights.get("weights", ""))

@@ -21,7 +21,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 Owner = TypeVar("Owner")
 
 
-def lowered(device: torch.device, dtype: str) -> AbstractContextManager[object]:
+def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:
     """Where plugins are called: their networks compute in `dtype`, one of `DTYPES`."""
     return torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "float32")
 

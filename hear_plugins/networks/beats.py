@@ -7,7 +7,7 @@ microsoft/unilm, folder beats. Tensor names are those of the published files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,12 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..weights.messages import quoted
-from .fbank_columns import FRONTEND, FbankTransformer
-from .linear import linear
-from .post_norm import Attention, Encoder
-from .vit import cut
+from .linear import Linear, PatchConv2d, is_plain
+from .post_norm import Attention, Encoder, FbankTransformer
+from .vit import patchify
 
-PATCH = 16  # frames, and mels
+MELS, PATCH = 128, 16  # frames, and mels
 LARGEST, MOST_LAYERS = 8192, 64  # sizes beyond which no network is built
 MEAN, STD = 15.41663, 2 * 6.55582
 
@@ -62,9 +61,11 @@ class Config:
                 raise ValueError(f"{name}={quoted(value)}; {expected}")
         config = cls(**given)
         for name in ("encoder_attention_heads", "conv_pos_groups"):
-            parts, width = getattr(config, name), config.encoder_embed_dim
-            if width % parts:
-                raise ValueError(f"{name}={parts}; expected a divisor of encoder_embed_dim={width}")
+            parts, embed_dim = getattr(config, name), config.encoder_embed_dim
+            if embed_dim % parts:
+                raise ValueError(
+                    f"{name}={parts}; expected a divisor of encoder_embed_dim={embed_dim}"
+                )
         return config
 
 
@@ -83,37 +84,35 @@ PUBLISHED = Config(deep_norm=True, max_distance=800)
 class Beats(FbankTransformer):
     """The encoder with its patches, without a classifier."""
 
-    frames, rows = PATCH, FRONTEND.n_mels // PATCH
-    scale = 32768.0
+    patch_frames, freq_patches = PATCH, MELS // PATCH
+    audio_scale = 32768.0
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.width = config.encoder_embed_dim
-        width, heads = config.encoder_embed_dim, config.encoder_attention_heads
-        self.patch_embedding = nn.Conv2d(1, config.embed_dim, PATCH, bias=config.conv_bias)
+        self.embed_dim = embed_dim = config.encoder_embed_dim
+        heads = config.encoder_attention_heads
+        self.patch_embedding = PatchConv2d(1, config.embed_dim, PATCH, bias=config.conv_bias)
         self.layer_norm = nn.LayerNorm(config.embed_dim)
-        self.post_extract_proj = nn.Linear(config.embed_dim, width)
+        self.post_extract_proj = Linear(config.embed_dim, embed_dim)
         # The files repeat the one table of relative positions under every layer's name.
         table = nn.Embedding(config.num_buckets, heads)
-        attentions = [GatedAttention(width, heads, table) for _ in range(config.encoder_layers)]
+        attentions = [GatedAttention(embed_dim, heads, table) for _ in range(config.encoder_layers)]
         residual = (2 * config.encoder_layers) ** 0.25 if config.deep_norm else 1.0
-        self.encoder = Encoder(attentions, width, config.encoder_ffn_embed_dim, residual)
-        positions = PositionalConv(width, config.conv_pos, config.conv_pos_groups)
+        self.encoder = Encoder(attentions, embed_dim, config.encoder_ffn_embed_dim, residual)
+        positions = PositionalConv(embed_dim, config.conv_pos, config.conv_pos_groups)
         self.encoder.add_module("pos_conv", nn.Sequential(positions))
 
     def standardise(self, fbank: Tensor) -> Tensor:
         return (fbank - MEAN) / STD
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        """(n, mels, frames) -> (n, columns, rows, width)."""
-        patches = cut(spectrogram.transpose(1, 2), (PATCH, PATCH))
-        kernels = self.patch_embedding.weight.flatten(1)
-        x = self.layer_norm(linear(patches, kernels, self.patch_embedding.bias))
-        x = linear(x.flatten(1, 2), self.post_extract_proj.weight, self.post_extract_proj.bias)
+    def layers(self, spectrogram: Tensor) -> Iterator[Tensor]:
+        patches = patchify(spectrogram.transpose(1, 2), (PATCH, PATCH))
+        x = self.layer_norm(self.patch_embedding(patches))
+        x = self.post_extract_proj(x.flatten(1, 2))
         x = x + self.encoder.get_submodule("pos_conv")(x)
-        *_, x = self.encoder.outputs(x, self.relative_bias(x.shape[1]))
-        return x.unflatten(1, patches.shape[1:3])
+        for output in self.encoder.outputs(x, self.relative_bias(x.shape[1])):
+            yield output.unflatten(1, patches.shape[1:3])
 
     def relative_bias(self, tokens: int) -> Tensor:
         """What attention prefers at each distance: (heads, queries, keys)."""
@@ -144,16 +143,19 @@ def buckets(offsets: Tensor, count: int, max_distance: int) -> Tensor:
 class GatedAttention(Attention):
     """Attention that is biased by relative positions, as far as each query lets it."""
 
-    def __init__(self, width: int, heads: int, table: nn.Embedding) -> None:
-        super().__init__(width, heads)
+    def __init__(self, embed_dim: int, heads: int, table: nn.Embedding) -> None:
+        super().__init__(embed_dim, heads)
         self.relative_attention_bias = table
-        self.grep_linear = nn.Linear(width // heads, 8)
+        self.grep_linear = Linear(embed_dim // heads, 8)
         self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
 
     def gate(self, queries: Tensor, bias: Tensor) -> Tensor:
-        # The outputs are summed in two groups of four: the same as two outputs of summed weights.
-        weight = self.grep_linear.weight.unflatten(0, (2, 4)).sum(1)
-        gates = F.linear(queries, weight, self.grep_linear.bias.unflatten(0, (2, 4)).sum(1))
+        if is_plain(self.grep_linear):
+            # The outputs are summed in two groups of four: two outputs of summed weights.
+            weight = self.grep_linear.weight.unflatten(0, (2, 4)).sum(1)
+            gates = F.linear(queries, weight, self.grep_linear.bias.unflatten(0, (2, 4)).sum(1))
+        else:
+            gates = self.grep_linear(queries).unflatten(-1, (2, 4)).sum(-1)
         update, reset = gates.sigmoid().chunk(2, dim=-1)
         return (update * (reset * self.grep_a - 1) + 2) * bias
 
@@ -161,15 +163,15 @@ class GatedAttention(Attention):
 class PositionalConv(nn.Module):
     """Convolution over the tokens, with a weight norm over all channels, and a GELU."""
 
-    def __init__(self, width: int, taps: int, groups: int) -> None:
+    def __init__(self, embed_dim: int, taps: int, groups: int) -> None:
         super().__init__()
         self.groups = groups
         self.weight_g = nn.Parameter(torch.ones(1, 1, taps))
-        self.weight_v = nn.Parameter(torch.zeros(width, width // groups, taps))
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.weight_v = nn.Parameter(torch.zeros(embed_dim, embed_dim // groups, taps))
+        self.bias = nn.Parameter(torch.zeros(embed_dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, tokens, width) -> (n, tokens, width)."""
+        """(n, tokens, embed_dim) -> the same."""
         weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(0, 1), keepdim=True))
         taps = weight.shape[-1]
         y = F.conv1d(x.transpose(1, 2), weight, self.bias, padding=taps // 2, groups=self.groups)

@@ -2,27 +2,28 @@
 
 Niizumi et al., "BYOL for Audio", IJCNN 2021, arXiv:2103.06695, section III-E; IEEE/ACM TASLP 31,
 2023, arXiv:2204.07402; tensor names are those of the published files. Three blocks (2022: two) of
-convolution, normalisation and 2 x 2 max pooling turn 64 mels x T columns into T // 8 (4) frames of
-8 (16) x 64 values, and two dense layers act on each frame. A frame sees 22 (10) columns: its own 8
-(4) and 7 (3) on either side, so long sounds are encoded in pieces with one frame of context, and
+convolution, normalisation and 2 x 2 max pooling turn 64 mels x T frames into T // 8 (4) time steps
+of 8 (16) x 64 values, and two linear layers act on each step. A step sees 22 (10) frames: its own 8
+(4) and 7 (3) on either side, so long sounds are encoded in pieces with one step of context, and
 nothing changes but rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import linear
+from ..api.pooling import max_over_steps, mean_max_pool
+from .linear import Linear
 
 MELS, CHANNELS = 64, 64
 
 
-def column_budget(device: torch.device) -> int:
-    """Columns to encode at once: on a CPU what its caches and allocator like best."""
+def frame_budget(device: torch.device) -> int:
+    """Log-mel frames to encode at once: on a CPU what its caches and allocator like best."""
     return 1664 if device.type == "cpu" else 1 << 16
 
 
@@ -36,91 +37,103 @@ def _block(channels: int) -> list[nn.Module]:
 
 
 class AudioNTT2020(nn.Module):
-    """Log-mel spectrogram -> frames of `d` non-negative values; for inference only."""
+    """Log-mel spectrogram -> time steps of `d` non-negative values.
+
+    Normalisation is by running statistics, in training too.
+    """
 
     blocks = 3
 
     def __init__(self, d: int) -> None:
         super().__init__()
         self.embedding_size = d
-        self.columns_per_frame = self.min_columns = 2**self.blocks
+        self.stride = self.min_frames = 2**self.blocks
         self.features = nn.Sequential(*_block(1))
         for _ in range(self.blocks - 1):
             self.features.extend(_block(CHANNELS))
-        width = MELS // self.columns_per_frame * CHANNELS
+        convolved = [MELS // 2**i * CHANNELS for i in range(1, self.blocks + 1)]
+        self.layer_sizes = (*convolved, d, d)
         self.fc = nn.Sequential(
-            nn.Linear(width, d), nn.ReLU(), nn.Dropout(0.3), nn.Linear(d, d), nn.ReLU()
+            Linear(convolved[-1], d), nn.ReLU(), nn.Dropout(0.3), Linear(d, d), nn.ReLU()
         )
         # Pooling and convolution are several times faster on a CPU with the channels last.
         self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, columns: Tensor) -> Tensor:
-        """(n, 64, T) standardised log-mels, at least a frame -> (n, frames, embedding size)."""
-        return self.dense(self.convolved(columns))
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """(n, 64, T) standardised log-mels, T >= stride -> (n, time steps, embedding size)."""
+        *_, last = self.outputs(spectrogram)
+        return last
 
-    def convolved(self, columns: Tensor) -> Tensor:
-        """(n, 64, T) -> (n, frames, values of the last block)."""
-        x = columns.unsqueeze(1)
+    def outputs(self, spectrogram: Tensor) -> Iterator[Tensor]:
+        """(n, 64, T) -> of each block, then of each linear layer.
+
+        Blocks give (n, T // 2, 32 mels, 64), (n, T // 4, 16 mels, 64), ..., linear layers
+        (n, time steps, d).
+        """
+        x = spectrogram.unsqueeze(1)
         for index in range(0, len(self.features), 4):
             x = _convolve(x, self.features[index], self.features[index + 1])
             # The maximum of the rectified is the rectified maximum, over a quarter of the values.
             x = F.relu(F.max_pool2d(x, 2))
-        return x.permute(0, 3, 2, 1).flatten(2)  # index = mel * 64 + channel
-
-    def dense(self, x: Tensor) -> Tensor:
-        """(n, frames, values of the last block) -> (n, frames, d)."""
+            yield x.permute(0, 3, 2, 1)
+        x = x.permute(0, 3, 2, 1).flatten(2)  # index = mel * 64 + channel
         for index in (0, 3):
-            dense = self.fc[index]
-            assert isinstance(dense, nn.Linear)
-            x = F.relu(linear(x, dense.weight, dense.bias))
-        return x
+            x = F.relu(self.fc[index](x))
+            yield x
 
-    def frames(self, columns: Tensor, first: int = 0, stop: int | None = None) -> Iterator[Tensor]:
-        """Frames `first` to `stop` of `forward` in pieces (n, some, d), in bounded memory."""
-        width = self.columns_per_frame
-        total = columns.shape[-1] // width
+    def steps(
+        self,
+        spectrogram: Tensor,
+        first: int = 0,
+        stop: int | None = None,
+        function: Callable[[Tensor], Tensor] | None = None,
+    ) -> Iterator[Tensor]:
+        """Time steps `first` to `stop` of `forward` in pieces (n, some, d), in bounded memory.
+
+        Where `function` is given, those of it in the place of `forward`.
+        """
+        stride, function = self.stride, function or self.__call__
+        total = spectrogram.shape[-1] // stride
         stop = total if stop is None else stop
-        step = max(8, column_budget(columns.device) // (len(columns) * width))
-        for start in range(first, stop, step):
-            end = min(start + step, stop)
+        some = max(8, frame_budget(spectrogram.device) // (len(spectrogram) * stride))
+        for start in range(first, stop, some):
+            end = min(start + some, stop)
             before = min(start, 1)
-            last = columns.shape[-1] if end + 1 >= total else (end + 1) * width
-            piece = self(columns[..., (start - before) * width : last])
+            last = spectrogram.shape[-1] if end + 1 >= total else (end + 1) * stride
+            piece = function(spectrogram[..., (start - before) * stride : last])
             yield piece[:, before : before + end - start]
 
-    def clip(self, columns: Tensor) -> Tensor:
-        """Maximum plus mean over the frames: (n, 64, T) -> (n, d)."""
-        return mean_plus_maximum(self.frames(columns))
+    def clip(self, spectrogram: Tensor) -> Tensor:
+        """Mean plus maximum over the time steps: (n, 64, T) -> (n, d)."""
+        return mean_max_pool(self.steps(spectrogram))
+
+    def layer_embeddings(self, spectrogram: Tensor) -> Tensor:
+        """The same of each of `outputs`, concatenated: (n, 64, T) -> (n, sum of `layer_sizes`)."""
+        return mean_max_pool(self.steps(spectrogram, function=self._at_last_stride))
+
+    def _at_last_stride(self, spectrogram: Tensor) -> Tensor:
+        """`outputs` concatenated, those of blocks with finer steps as maxima over them."""
+        blocks = enumerate(self.outputs(spectrogram), start=1)
+        return torch.cat(
+            [max_over_steps(x.flatten(2), 2 ** max(0, self.blocks - i)) for i, x in blocks], dim=-1
+        )
 
 
 class AudioNTT2022(AudioNTT2020):
-    """Log-mel spectrogram -> frames of 1024 + `d` non-negative values; for inference only.
+    """Log-mel spectrogram -> time steps of 1024 + `d` non-negative values.
 
-    What the convolutions make stands before what the dense layers make of it.
+    The output of the convolutions, then that of the linear layers.
     """
 
     blocks = 2
 
     def __init__(self, d: int = 2048) -> None:
         super().__init__(d)
-        self.embedding_size = MELS // self.columns_per_frame * CHANNELS + d
+        self.embedding_size = MELS // self.stride * CHANNELS + d
 
-    def forward(self, columns: Tensor) -> Tensor:
-        convolved = self.convolved(columns)
-        return torch.cat((convolved, self.dense(convolved)), dim=-1)
-
-
-def mean_plus_maximum(pieces: Iterable[Tensor]) -> Tensor:
-    """Over all frames of pieces (n, some, size) in turn: (n, size)."""
-    highest: Tensor | None = None
-    total, count = torch.zeros(()), 0
-    for frames in pieces:
-        top = frames.amax(1)
-        highest = top if highest is None else torch.maximum(highest, top)
-        total = frames.sum(1) + total.to(frames.device)
-        count += frames.shape[1]
-    assert highest is not None
-    return highest + total / count
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        *_, convolved, _, last = self.outputs(spectrogram)
+        return torch.cat((convolved.flatten(2), last), dim=-1)
 
 
 def _convolve(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:

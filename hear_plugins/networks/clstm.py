@@ -1,8 +1,8 @@
 """CLSTM, an encoder of BYOL-S: two convolutions, then a bidirectional LSTM over time.
 
 Elbanna et al., "BYOL-S", HEAR (PMLR 166) 2022, arXiv:2206.12038; tensor names are those of the
-authors' module. 64 mels x T columns turn into ((T - 6) // 2) // 2 frames of 14 x 256 values, and
-the LSTM's output at the last of them is the embedding: its forward direction has seen all frames,
+authors' module. 64 mels x T frames turn into ((T - 6) // 2) // 2 time steps of 14 x 256 values, and
+the LSTM's output at the last of them is the embedding: its forward direction has seen all steps,
 its backward direction the last one. Long sounds pass in pieces, and nothing changes but rounding.
 """
 
@@ -11,21 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import linear
+from .linear import Linear, linear
 
-_COLUMNS_PER_FRAME = 4
-_AFTER = 9  # columns that a frame sees behind its own four
-_MAX_FRAMES = 400
+_STRIDE = 4
+_AFTER = 9  # frames that a time step sees behind its own four
+_MAX_STEPS = 400
 
 
 class CLSTM(nn.Module):
-    """Log-mel spectrogram -> 1024 non-negative values; for inference only."""
+    """Log-mel spectrogram -> 1024 non-negative values."""
 
     embedding_size = 1024
-    min_columns = 10
+    min_frames = 10
+    layer_sizes: tuple[int, ...] = (29 * 256, 14 * 256, 1024, 1024)
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,39 +35,51 @@ class CLSTM(nn.Module):
             nn.MaxPool2d(2),
         )
         self.bilstm = nn.LSTM(3584, 512, batch_first=True, bidirectional=True)
-        self.fc_final = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU())
+        self.fc_final = nn.Sequential(Linear(1024, 1024), nn.ReLU())
         # On a CPU convolutions are several times faster with the channels last.
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def frames(self, columns: Tensor) -> Iterator[Tensor]:
-        """What the convolutions make of (n, 64, T), in pieces (n, some, 3584)."""
-        total = (columns.shape[-1] - 6) // _COLUMNS_PER_FRAME
-        for start in range(0, total, _MAX_FRAMES):
-            end = min(start + _MAX_FRAMES, total)
+    def steps(self, spectrogram: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """(n, 64, T) -> in pieces, of the two blocks: (n, 2 some, 7424) and (n, some, 3584)."""
+        total = (spectrogram.shape[-1] - 6) // _STRIDE
+        for start in range(0, total, _MAX_STEPS):
+            end = min(start + _MAX_STEPS, total)
             before = min(start, 1)
-            last = columns.shape[-1] if end == total else end * _COLUMNS_PER_FRAME + _AFTER
-            piece = columns[:, None, :, (start - before) * _COLUMNS_PER_FRAME : last]
-            x = self.conv(piece).permute(0, 3, 2, 1).flatten(2)  # index = mel * 256 + channel
-            yield x[:, before : before + end - start]
+            last = spectrogram.shape[-1] if end == total else end * _STRIDE + _AFTER
+            first = self.conv[:4](spectrogram[:, None, :, (start - before) * _STRIDE : last])
+            second = self.conv[4:](first)
+            first, second = (x.permute(0, 3, 2, 1).flatten(2) for x in (first, second))
+            some = end - start
+            yield first[:, 2 * before :][:, : 2 * some], second[:, before : before + some]
 
-    def clip(self, columns: Tensor) -> Tensor:
+    def clip(self, spectrogram: Tensor) -> Tensor:
         """(n, 64, T) standardised log-mels, T >= 10 -> (n, 1024)."""
-        recurrent = self.bilstm.get_parameter("weight_hh_l0")
-        hidden = cell = columns.new_zeros(len(columns), self.bilstm.hidden_size)
-        for frames in self.frames(columns):
-            for gates in self._gates(frames).unbind(1):
-                hidden, cell = _step(gates + linear(hidden, recurrent), cell)
-        # The backward direction starts at the last frame, from zeros.
-        back, _ = _step(self._gates(frames[:, -1], "_reverse"), torch.zeros_like(cell))
-        dense = self.fc_final[0]
-        assert isinstance(dense, nn.Linear)
-        return F.relu(linear(torch.cat((hidden, back), -1), dense.weight, dense.bias))
+        return self.layer_embeddings(spectrogram)[:, -self.embedding_size :]
 
-    def _gates(self, frames: Tensor, direction: str = "") -> Tensor:
+    def layer_embeddings(self, spectrogram: Tensor) -> Tensor:
+        """Means over time of the two blocks, the LSTM's last output, the embedding.
+
+        (n, 64, T) -> (n, sum of `layer_sizes`).
+        """
+        recurrent = self.bilstm.get_parameter("weight_hh_l0")
+        hidden = cell = spectrogram.new_zeros(len(spectrogram), self.bilstm.hidden_size)
+        sums, count = [torch.zeros(()), torch.zeros(())], 0
+        for blocks in self.steps(spectrogram):
+            sums = [so_far.to(x) + x.sum(1) for so_far, x in zip(sums, blocks, strict=True)]
+            steps = blocks[1]
+            count += steps.shape[1]
+            for gates in self._gates(steps).unbind(1):
+                hidden, cell = _step(gates + linear(hidden, recurrent), cell)
+        # The backward direction starts at the last step, from zeros.
+        back, _ = _step(self._gates(steps[:, -1], "_reverse"), torch.zeros_like(cell))
+        last = torch.cat((hidden, back), dim=-1)
+        return torch.cat((sums[0] / (2 * count), sums[1] / count, last, self.fc_final(last)), -1)
+
+    def _gates(self, steps: Tensor, direction: str = "") -> Tensor:
         """The part of the LSTM's gates that does not depend on its state."""
         names = (f"{name}_l0{direction}" for name in ("weight_ih", "bias_ih", "bias_hh"))
         weight, bias, more = map(self.bilstm.get_parameter, names)
-        return linear(frames, weight, bias + more)
+        return linear(steps, weight, bias + more)
 
 
 def _step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

@@ -40,21 +40,30 @@ class Crepe(nn.Module):
         for i, (before, after) in enumerate(pairwise(channels), start=2):
             positions //= 2
             setattr(self, f"conv{i}", _SpectralConv(before, after, positions))
-        for i, width in enumerate(channels, start=1):
-            setattr(self, f"conv{i}_BN", nn.BatchNorm1d(width, eps=_BATCH_NORM_EPS))
-        self.depth = len(channels)
+        for i, count in enumerate(channels, start=1):
+            setattr(self, f"conv{i}_BN", nn.BatchNorm1d(count, eps=_BATCH_NORM_EPS))
+        self.depth, self.layer_sizes = len(channels), channels
         self.embedding_size = channels[-1] * positions // 2
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(n, 1024) to (n, embedding_size), the positions of a channel side by side."""
+        """(n, 1024) -> (n, embedding_size), the positions of a channel one after the other."""
         step = _CACHED_FRAMES if frames.device.type == "cpu" else len(frames)
         second = self.get_submodule("conv2")
         assert isinstance(second, _SpectralConv)
-        spectrum = torch.cat([second.analyse(self._first(x)) for x in frames.split(step)], dim=1)
-        x = self._finish(2, second.synthesise(spectrum))
+        spectrum = torch.cat([second.rfft(self._first(x)) for x in frames.split(step)], dim=1)
+        x = self._finish(2, second.irfft(spectrum))
         for i in range(3, self.depth + 1):
             x = self._finish(i, self.get_submodule(f"conv{i}")(x))
         return x.flatten(1)
+
+    def layer_embeddings(self, frames: Tensor) -> Tensor:
+        """(n, 1024) -> mean over positions of each layer, concatenated (n, sum of channels)."""
+        x = self._first(frames)
+        found = [x.mean(-1)]
+        for i in range(2, self.depth + 1):
+            x = self._finish(i, self.get_submodule(f"conv{i}")(x))
+            found.append(x.mean(-1))
+        return torch.cat(found, dim=-1)
 
     def _first(self, frames: Tensor) -> Tensor:
         padded = F.pad(frames, (254, 254)).unsqueeze(1)
@@ -73,8 +82,6 @@ class _SpectralConv(nn.Module):
     over channels is one batched matrix product.
     """
 
-    spectrum: Tensor
-
     def __init__(self, channels_in: int, channels_out: int, positions: int) -> None:
         super().__init__()
         self.positions = positions
@@ -82,25 +89,36 @@ class _SpectralConv(nn.Module):
         self.length = positions + _TAPS // 2
         self.weight = nn.Parameter(torch.zeros(channels_out, channels_in, _TAPS, 1))
         self.bias = nn.Parameter(torch.zeros(channels_out))
-        self.register_buffer("spectrum", torch.empty(0), persistent=False)
-        self.register_load_state_dict_post_hook(_transform_weight)
+        self._kept: tuple[tuple[object, ...], Tensor] | None = None
 
-    def analyse(self, x: Tensor) -> Tensor:
+    def rfft(self, x: Tensor) -> Tensor:
         """Spectrum (frequencies, n, channels_in), complex64."""
         return torch.fft.rfft(x.float(), self.length).permute(2, 0, 1)
 
-    def synthesise(self, spectrum: Tensor) -> Tensor:
-        y = torch.fft.irfft((spectrum @ self.spectrum).permute(1, 2, 0), self.length)
+    def irfft(self, spectrum: Tensor) -> Tensor:
+        """Of what `rfft` gave: the convolution (n, channels_out, positions)."""
+        y = torch.fft.irfft((spectrum @ self.kernel_spectrum()).permute(1, 2, 0), self.length)
         return y[..., : self.positions] + self.bias[:, None]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.synthesise(self.analyse(x))
+        return self.irfft(self.rfft(x))
 
+    def kernel_spectrum(self) -> Tensor:
+        """(frequencies, channels_in, channels_out), complex64; kept until the weight changes."""
+        weight = self.weight
+        if torch.is_grad_enabled() and weight.requires_grad:
+            return self._transformed(weight)
+        version = None if weight.is_inference() else weight._version
+        state = (weight.data_ptr(), version, weight.device, weight.dtype)
+        if self._kept is None or self._kept[0] != state:
+            with torch.inference_mode(False):
+                self._kept = state, self._transformed(weight.detach().clone())
+        return self._kept[1]
 
-def _transform_weight(conv: nn.Module, _: object) -> None:
-    """Make the kernel's spectrum (frequencies, channels_in, channels_out), through float64."""
-    assert isinstance(conv, _SpectralConv)
-    taps = conv.weight.detach().squeeze(-1).double()
-    circle = taps.new_zeros(*taps.shape[:2], conv.length)
-    circle[..., (_TAPS // 2 - 1 - torch.arange(_TAPS)) % conv.length] = taps
-    conv.spectrum = torch.fft.rfft(circle).permute(2, 1, 0).to(torch.complex64).contiguous()
+    def _transformed(self, weight: Tensor) -> Tensor:
+        # Through float64, which Apple's devices lack.
+        taps = (weight.cpu() if weight.device.type == "mps" else weight).squeeze(-1).double()
+        circle = taps.new_zeros(*taps.shape[:2], self.length)
+        circle[..., (_TAPS // 2 - 1 - torch.arange(_TAPS)) % self.length] = taps
+        spectrum = torch.fft.rfft(circle).permute(2, 1, 0).to(torch.complex64).contiguous()
+        return spectrum.to(weight.device)

@@ -1,4 +1,4 @@
-"""Dense layers at the speed that the machine has."""
+"""Linear layers at the speed that the machine has."""
 
 from __future__ import annotations
 
@@ -55,8 +55,25 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def quicken(network: nn.Module) -> None:
-    """Let the dense layers of a network that was written elsewhere go through `linear`."""
+class PatchConv2d(nn.Conv2d):
+    """A convolution that is given its patches, each as one row: a linear layer through `linear`."""
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(..., channels * kernel) -> (..., out_channels)."""
+        return linear(patches, self.weight.flatten(1), self.bias)
+
+
+def is_plain(layer: nn.Module) -> bool:
+    """Whether a layer is nothing but its weights, so that a shorter computation may read them.
+
+    Hooks, adapters (LoRA), parametrisation and quantisation need the layer itself to be called.
+    """
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return type(layer) is Linear and not any(getattr(layer, name) for name in hooks)
+
+
+def use_fast_linear(network: nn.Module) -> None:
+    """Let the linear layers of a network that was written elsewhere go through `linear`."""
     for module in network.modules():
         if type(module) is nn.Linear:
             module.__class__ = Linear

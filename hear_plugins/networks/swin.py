@@ -6,12 +6,14 @@ with the tensor names of its authors' code, which HTS-AT kept. The MLP is the Vi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import linear
-from .vit import Mlp, cut
+from .linear import Linear, PatchConv2d
+from .vit import Mlp, patchify
 
 LAYER_NORM_EPS = 1e-5
 WINDOW = 8
@@ -23,29 +25,29 @@ class WindowAttention(nn.Module):
 
     relative_position: Tensor
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         reach = 2 * WINDOW - 1
         self.relative_position_bias_table = nn.Parameter(torch.zeros(reach * reach, heads))
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(embed_dim, 3 * embed_dim)
+        self.proj = Linear(embed_dim, embed_dim)
         place = torch.cartesian_prod(torch.arange(WINDOW), torch.arange(WINDOW))
         apart = place[:, None] - place + WINDOW - 1
         index = apart[..., 0] * reach + apart[..., 1]
         self.register_buffer("relative_position", index, persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(batch, windows, 64, width), mask (windows, 64, 64) -> the same shape as `x`."""
+        """(batch, windows, 64, embed_dim), mask (windows, 64, 64) -> the same shape as `x`."""
         windows = x.shape[1]
-        qkv = linear(x, self.qkv.weight, self.qkv.bias).unflatten(3, (3, self.heads, -1))
+        qkv = self.qkv(x).unflatten(3, (3, self.heads, -1))
         # Windows and heads share an axis: the fused attention takes four.
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
         bias = self.relative_position_bias_table[self.relative_position].permute(2, 0, 1)
         bias = bias + (bias.new_zeros(windows, 1, 1, 1) if mask is None else mask.unsqueeze(1))
         mixed = F.scaled_dot_product_attention(q, k, v, bias.flatten(0, 1).unsqueeze(0))
         mixed = mixed.unflatten(1, (windows, self.heads)).transpose(2, 3).flatten(3)
-        return linear(mixed, self.proj.weight, self.proj.bias)
+        return self.proj(mixed)
 
 
 class Block(nn.Module):
@@ -59,17 +61,17 @@ class Block(nn.Module):
 
     mask: Tensor | None
 
-    def __init__(self, width: int, heads: int, side: int, shift: int) -> None:
+    def __init__(self, embed_dim: int, heads: int, side: int, shift: int) -> None:
         super().__init__()
         self.shift = shift
-        self.norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.attn = WindowAttention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.mlp = Mlp(width, 4 * width)
+        self.norm1 = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.attn = WindowAttention(embed_dim, heads)
+        self.norm2 = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.mlp = Mlp(embed_dim, 4 * embed_dim)
         self.register_buffer("mask", _mask(side, shift) if shift else None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, side, side, width) -> the same."""
+        """(batch, side, side, embed_dim) -> the same."""
         y = self.norm1(x)
         if self.shift:
             y = y.roll((-self.shift, -self.shift), (1, 2))
@@ -81,13 +83,13 @@ class Block(nn.Module):
 
 
 def _windows(x: Tensor) -> Tensor:
-    """(batch, side, side, width) -> (batch, windows, 64, width)."""
+    """(batch, side, side, embed_dim) -> (batch, windows, 64, embed_dim)."""
     x = x.unflatten(2, (-1, WINDOW)).unflatten(1, (-1, WINDOW))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def _joined(x: Tensor, side: int) -> Tensor:
-    """(batch, windows, 64, width) -> (batch, side, side, width)."""
+    """(batch, windows, 64, embed_dim) -> (batch, side, side, embed_dim)."""
     x = x.unflatten(2, (WINDOW, WINDOW)).unflatten(1, (side // WINDOW, -1))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
@@ -102,30 +104,30 @@ def _mask(side: int, shift: int) -> Tensor:
 
 
 class PatchMerging(nn.Module):
-    """Four neighbours become one token of twice the width."""
+    """Four neighbours become one token of twice the size."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(4 * width, eps=LAYER_NORM_EPS)
-        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+        self.norm = nn.LayerNorm(4 * embed_dim, eps=LAYER_NORM_EPS)
+        self.reduction = Linear(4 * embed_dim, 2 * embed_dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, side, side, width) -> (batch, side / 2, side / 2, 2 width)."""
+        """(batch, side, side, embed_dim) -> (batch, side / 2, side / 2, 2 embed_dim)."""
         # (row, column) of the neighbours: (0, 0), (1, 0), (0, 1), (1, 1).
         x = x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 4, 2, 5).flatten(3)
-        return linear(self.norm(x), self.reduction.weight)
+        return self.reduction(self.norm(x))
 
 
 class Stage(nn.Module):
     """Blocks on one grid, every second one shifted, and the merging to the next grid."""
 
-    def __init__(self, width: int, depth: int, heads: int, side: int, merge: bool) -> None:
+    def __init__(self, embed_dim: int, depth: int, heads: int, side: int, merge: bool) -> None:
         super().__init__()
         shift = WINDOW // 2 if side > WINDOW else 0
         self.blocks = nn.ModuleList(
-            Block(width, heads, side, shift * (i % 2)) for i in range(depth)
+            Block(embed_dim, heads, side, shift * (i % 2)) for i in range(depth)
         )
-        self.downsample = PatchMerging(width) if merge else None
+        self.downsample = PatchMerging(embed_dim) if merge else None
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -136,14 +138,14 @@ class Stage(nn.Module):
 class PatchEmbed(nn.Module):
     """Patches of 4 x 4 pixels, each projected to one token and normalised."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(1, width, (4, 4))
-        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.proj = PatchConv2d(1, embed_dim, (4, 4))
+        self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(batch, rows, columns) -> (batch, rows / 4, columns / 4, width)."""
-        return self.norm(linear(cut(image, (4, 4)), self.proj.weight.flatten(1), self.proj.bias))
+        """(batch, rows, columns) -> (batch, rows / 4, columns / 4, embed_dim)."""
+        return self.norm(self.proj(patchify(image, (4, 4))))
 
 
 class Swin(nn.Module):
@@ -152,25 +154,40 @@ class Swin(nn.Module):
     Parameters
     ----------
     side : of the image, in pixels
-    width : of the first stage's tokens
+    embed_dim : of the first stage's tokens
     depths, heads : blocks and attention heads of each stage
     """
 
     def __init__(
-        self, side: int, width: int, depths: tuple[int, ...], heads: tuple[int, ...]
+        self, side: int, embed_dim: int, depths: tuple[int, ...], heads: tuple[int, ...]
     ) -> None:
         super().__init__()
         last = len(depths) - 1
-        self.patch_embed = PatchEmbed(width)
+        self.patch_embed = PatchEmbed(embed_dim)
         self.layers = nn.ModuleList(
-            Stage(width << i, depth, heads[i], side // 4 >> i, i < last)
+            Stage(embed_dim << i, depth, heads[i], side // 4 >> i, i < last)
             for i, depth in enumerate(depths)
         )
-        self.norm = nn.LayerNorm(width << last, eps=LAYER_NORM_EPS)
+        self.norm = nn.LayerNorm(embed_dim << last, eps=LAYER_NORM_EPS)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(batch, side, side) -> (batch, side / 32, side / 32, 8 width)."""
+        """(batch, side, side) -> (batch, side / 32, side / 32, 8 embed_dim)."""
         x = self.patch_embed(image)
         for stage in self.layers:
             x = stage(x)
         return self.norm(x)
+
+    def outputs(self, image: Tensor) -> Iterator[Tensor]:
+        """(batch, side, side) -> of each block (batch, grid, grid, embed_dim of its stage).
+
+        The last one is behind the final LayerNorm.
+        """
+        x = self.patch_embed(image)
+        for stage in self.layers:
+            assert isinstance(stage, Stage)
+            for block in stage.blocks:
+                x = block(x)
+                is_last = stage.downsample is None and block is stage.blocks[-1]
+                yield self.norm(x) if is_last else x
+            if stage.downsample is not None:
+                x = stage.downsample(x)

@@ -1,4 +1,4 @@
-"""VGGish: four groups of convolutions and three dense layers on examples of 96 x 64 log-mels.
+"""VGGish: four groups of convolutions and three linear layers on examples of 96 x 64 log-mels.
 
 Hershey et al., "CNN architectures for large-scale audio classification", ICASSP 2017,
 arXiv:1609.09430; tensor names are those of torchvggish's file.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import linear
+from .linear import Linear
 
 FRAMES, MELS = 96, 64
 PARTS = 6
@@ -22,20 +22,20 @@ LAYER_SIZES = {i: 128 if i == 22 else 4096 for i in (2, 5, 8, 10, 13, 15, 18, 20
 
 _CONVOLUTIONS = {0: (1, 64), 3: (64, 128), 6: (128, 256), 8: (256, 256), 11: (256, 512)}
 _CONVOLUTIONS[13] = (512, 512)
-_DENSE = {0: (12288, 4096), 2: (4096, 4096), 4: (4096, 128)}
+_LINEAR = {0: (12288, 4096), 2: (4096, 4096), 4: (4096, 128)}
 _POOLED = (0, 3, 8, 13)
-_FIRST_DENSE = 18
+_FIRST_LINEAR = 18
 
 
 class Vggish(nn.Module):
-    """Examples of log-mels -> embeddings; for inference only."""
+    """Examples of log-mels -> embeddings."""
 
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.ModuleDict(
             {str(i): nn.Conv2d(*sizes, 3, padding=1) for i, sizes in _CONVOLUTIONS.items()}
         )
-        self.embeddings = nn.ModuleDict({str(i): nn.Linear(*sizes) for i, sizes in _DENSE.items()})
+        self.embeddings = nn.ModuleDict({str(i): Linear(*sizes) for i, sizes in _LINEAR.items()})
         # On a CPU convolutions and poolings are several times faster with the channels last.
         self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -44,7 +44,7 @@ class Vggish(nn.Module):
         return self.layers(examples, (22,))[:, 0]
 
     def layers(self, examples: Tensor, layers: Sequence[int]) -> Tensor:
-        """Features of the chosen layers beside each other.
+        """Features of the chosen layers, concatenated.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Vggish(nn.Module):
         Returns
         -------
         Tensor (n, 6, size): the maximum over the steps in 160 ms, index = channel * mels + mel;
-        dense layers' values are those of the whole example.
+        linear layers' values are those of the whole example.
         """
         x = examples.transpose(1, 2).unsqueeze(1)
         found = []
@@ -66,11 +66,10 @@ class Vggish(nn.Module):
             if int(i) in _POOLED:
                 x = F.max_pool2d(x, 2)
         x = x.permute(0, 2, 3, 1).flatten(1)  # index = (time * 4 + mel) * 512 + channel
-        for i, dense in self.embeddings.items():
-            if layers[-1] < _FIRST_DENSE + int(i):
+        for i, layer in self.embeddings.items():
+            if layers[-1] < _FIRST_LINEAR + int(i):
                 break
-            assert isinstance(dense, nn.Linear)
-            x = linear(x, dense.weight, dense.bias).relu_()
-            if _FIRST_DENSE + int(i) in layers:
+            x = layer(x).relu_()
+            if _FIRST_LINEAR + int(i) in layers:
                 found.append(x.unsqueeze(1).expand(-1, PARTS, -1))
         return torch.cat(found, dim=-1)

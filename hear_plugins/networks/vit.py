@@ -2,7 +2,7 @@
 
 Pre-norm blocks as in Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, with the
 tensor names of timm's VisionTransformer, which the published audio checkpoints kept. What differs
-between models (patch size, grid, width, depth, biases, class token) is an argument.
+between models (patch size, grid, embed_dim, depth, biases, class token) is an argument.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .linear import linear
+from .linear import Linear, PatchConv2d, is_plain, linear
 
 LAYER_NORM_EPS = 1e-6
 
@@ -22,75 +22,75 @@ LAYER_NORM_EPS = 1e-6
 class Attention(nn.Module):
     """Multi-head self-attention with one projection for queries, keys and values."""
 
-    def __init__(self, width: int, heads: int, qkv_bias: bool = True) -> None:
+    def __init__(self, embed_dim: int, heads: int, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(embed_dim, 3 * embed_dim, bias=qkv_bias)
+        self.proj = Linear(embed_dim, embed_dim)
 
     def forward(self, x: Tensor, first: int | None = None) -> Tensor:
-        """(batch, tokens, width) -> the same, or only the `first` tokens of it."""
-        weight, bias = self.qkv.weight, self.qkv.bias
-        if first is None:
-            qkv = linear(x, weight, bias).unflatten(2, (3, self.heads, -1))
+        """(batch, tokens, embed_dim) -> the same, or only the `first` tokens of it."""
+        if first is None or not is_plain(self.qkv):
+            qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))
             q, k, v = qkv.permute(2, 0, 3, 1, 4)
+            q = q[:, :, :first]
         else:
-            width = x.shape[2]
-            biases = (None, None) if bias is None else (bias[:width], bias[width:])
-            query = linear(x[:, :first].contiguous(), weight[:width], biases[0])
+            weight, bias, embed_dim = self.qkv.weight, self.qkv.bias, x.shape[2]
+            biases = (None, None) if bias is None else (bias[:embed_dim], bias[embed_dim:])
+            query = linear(x[:, :first].contiguous(), weight[:embed_dim], biases[0])
             q = query.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            kv = linear(x, weight[width:], biases[1]).unflatten(2, (2, self.heads, -1))
+            kv = linear(x, weight[embed_dim:], biases[1]).unflatten(2, (2, self.heads, -1))
             k, v = kv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return linear(mixed, self.proj.weight, self.proj.bias)
+        return self.proj(mixed)
 
 
 class Mlp(nn.Module):
     """Two layers with an exact (erf) GELU between."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, embed_dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc1 = Linear(embed_dim, hidden_dim)
+        self.fc2 = Linear(hidden_dim, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.gelu(linear(x, self.fc1.weight, self.fc1.bias))
-        return linear(hidden, self.fc2.weight, self.fc2.bias)
+        return self.fc2(F.gelu(self.fc1(x)))
 
 
 class Block(nn.Module):
     """Attention and MLP, each behind its own LayerNorm and beside a residual path."""
 
-    def __init__(self, width: int, heads: int, qkv_bias: bool = True) -> None:
+    def __init__(self, embed_dim: int, heads: int, qkv_bias: bool = True) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.attn = Attention(width, heads, qkv_bias)
-        self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.mlp = Mlp(width, 4 * width)
+        self.norm1 = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.attn = Attention(embed_dim, heads, qkv_bias)
+        self.norm2 = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.mlp = Mlp(embed_dim, 4 * embed_dim)
 
     def forward(self, x: Tensor, first: int | None = None) -> Tensor:
-        """(batch, tokens, width) -> the same, or only the `first` tokens of it, at less cost."""
+        """(batch, tokens, embed_dim) -> the same, or its `first` tokens at less cost."""
         x = x[:, :first] + self.attn(self.norm1(x), first)
         return x + self.mlp(self.norm2(x))
 
 
-def cut(
+def patchify(
     spectrogram: Tensor, patch: tuple[int, int], stride: tuple[int, int] | None = None
 ) -> Tensor:
     """Patches, by default without overlap; what does not fill one is left out.
 
     Parameters
     ----------
-    spectrogram : Tensor (batch, bands, frames), or with its axes in another order.
+    spectrogram : Tensor (batch, bins, frames), or with its axes in another order.
     patch : its size along these axes.
     stride : from one patch to the next along these axes.
 
     Returns
     -------
-    Tensor (batch, rows, columns, values of a patch): the patch's last axis runs fastest.
+    Tensor (batch, patches along axis 1, along axis 2, values of a patch): the patch's last axis
+    runs fastest.
     """
-    rows, columns = stride or patch
-    return spectrogram.unfold(1, patch[0], rows).unfold(2, patch[1], columns).flatten(3)
+    first, second = stride or patch
+    return spectrogram.unfold(1, patch[0], first).unfold(2, patch[1], second).flatten(3)
 
 
 class PatchEmbed(nn.Module):
@@ -98,15 +98,15 @@ class PatchEmbed(nn.Module):
 
     Parameters
     ----------
-    width : of a token.
-    patch : (bands, frames)
+    embed_dim : of a token.
+    patch : (bins, frames)
     flat : the weight is stored as a matrix instead of a convolution's kernel.
-    stride : as of `cut`.
+    stride : as of `patchify`.
     """
 
     def __init__(
         self,
-        width: int,
+        embed_dim: int,
         patch: tuple[int, int],
         flat: bool = False,
         stride: tuple[int, int] | None = None,
@@ -114,13 +114,16 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.patch = patch
         self.stride = stride
-        self.proj: nn.Linear | nn.Conv2d
-        self.proj = nn.Linear(math.prod(patch), width) if flat else nn.Conv2d(1, width, patch)
+        self.proj: Linear | PatchConv2d
+        if flat:
+            self.proj = Linear(math.prod(patch), embed_dim)
+        else:
+            self.proj = PatchConv2d(1, embed_dim, patch)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, rows, columns, width)."""
-        patches = cut(spectrogram, self.patch, self.stride)
-        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        """(batch, bins, frames) -> (batch, freq patches, time steps, embed_dim)."""
+        tokens: Tensor = self.proj(patchify(spectrogram, self.patch, self.stride))
+        return tokens
 
 
 class ViT(nn.Module):
@@ -128,13 +131,13 @@ class ViT(nn.Module):
 
     Parameters
     ----------
-    grid : (rows, columns)
-        Rows of patches over frequency and the most columns over time; a shorter input takes the
-        positions of the first columns.
-    patch : (bands, frames)
+    grid : (freq patches, time steps)
+        Patches over frequency and the most of them over time; a shorter input takes the positions
+        of the first time steps.
+    patch : (bins, frames)
         Size of a patch.
-    width, depth, heads : int
-        Token width, number of blocks, attention heads.
+    embed_dim, depth, heads : int
+        Size of a token, number of blocks, attention heads.
     class_token : bool
         Whether a class token comes first; the table has a row for it in any case.
     distilled : bool
@@ -143,15 +146,15 @@ class ViT(nn.Module):
         Whether queries, keys and values have a bias.
     flat_patches : bool
         As `flat` of `PatchEmbed`.
-    stride : (bands, frames)
-        As of `cut`.
+    stride : (bins, frames)
+        As of `patchify`.
     """
 
     def __init__(
         self,
         grid: tuple[int, int],
         patch: tuple[int, int] = (16, 16),
-        width: int = 768,
+        embed_dim: int = 768,
         depth: int = 12,
         heads: int = 12,
         class_token: bool = True,
@@ -163,16 +166,16 @@ class ViT(nn.Module):
         super().__init__()
         self.grid = grid
         self.first_tokens = class_token + distilled
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
-        self.dist_token = nn.Parameter(torch.zeros(1, 1, width)) if distilled else None
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if class_token else None
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if distilled else None
         rows = 1 + distilled + grid[0] * grid[1]
-        self.pos_embed = nn.Parameter(torch.zeros(1, rows, width))
-        self.patch_embed = PatchEmbed(width, patch, flat_patches, stride)
-        self.blocks = nn.ModuleList(Block(width, heads, qkv_bias) for _ in range(depth))
-        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.pos_embed = nn.Parameter(torch.zeros(1, rows, embed_dim))
+        self.patch_embed = PatchEmbed(embed_dim, patch, flat_patches, stride)
+        self.blocks = nn.ModuleList(Block(embed_dim, heads, qkv_bias) for _ in range(depth))
+        self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
 
     def tokens(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, first_tokens + rows * columns, width)."""
+        """(batch, bins, frames) -> (batch, first_tokens + freq patches * time steps, embed_dim)."""
         patches = self.patch_embed(spectrogram)
         of_patches = self.pos_embed[:, -self.grid[0] * self.grid[1] :].unflatten(1, self.grid)
         tokens = (patches + self.positions(of_patches, patches.shape[2])).flatten(1, 2)
@@ -182,9 +185,9 @@ class ViT(nn.Module):
         first = torch.cat(own, dim=1) + self.pos_embed[:, : len(own)]
         return torch.cat([first.expand(len(tokens), -1, -1), tokens], dim=1)
 
-    def positions(self, table: Tensor, columns: int) -> Tensor:
-        """Of `columns` columns, out of `table` (1, rows, columns, width)."""
-        return table[:, :, :columns]
+    def positions(self, table: Tensor, steps: int) -> Tensor:
+        """Of so many time steps, out of `table` (1, freq patches, time steps, embed_dim)."""
+        return table[:, :, :steps]
 
     def layers(self, spectrogram: Tensor, norm_all: bool = False) -> Iterator[Tensor]:
         """The output of each block in turn; the last one, or each, after the final LayerNorm."""
@@ -195,6 +198,6 @@ class ViT(nn.Module):
         yield self.norm(self.blocks[-1](x))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """(batch, bands, frames) -> (batch, rows, columns, width), without what is not a patch."""
+        """(batch, bins, frames) -> (batch, freq patches, time steps, embed_dim): the patches."""
         *_, x = self.layers(spectrogram)
         return x[:, self.first_tokens :].unflatten(1, (self.grid[0], -1))

@@ -38,13 +38,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
-from ..audio import read_audio
+from ..audio import audio_seconds
 from ..corpus import Clip, Corpus, Event, Label
 from ..entry import DCASE_PARAMS, SCENE_SCORES
 from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
 from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
+from ..reading import read_text
 from ..splits import PERCENTAGES, draw_stratified, fold_names
 
 KINDS = {
@@ -61,6 +60,7 @@ AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".m4a", ".aac"),
     *(".wma", ".webm", ".mp4", ".caf", ".w64"),
 )
+MOST_LABEL_BYTES = 1 << 30
 TOLERANCE_MS = 1.0
 # Times that were seconds are within a thousandth of the clip when they are taken for ms.
 SECONDS_AS_MS = 1 / 1000
@@ -383,12 +383,7 @@ class _File:
     @cached_property
     def milliseconds(self) -> float:
         """Length of the audio."""
-        try:
-            info = soundfile.info(self.path)
-        except soundfile.LibsndfileError:
-            samples, rate = read_audio(self.path)
-            return 1000 * len(samples) / rate
-        return 1000 * float(info.frames) / float(info.samplerate)
+        return 1000 * audio_seconds(self.path)
 
 
 def _rows(source: Path, labels: str, file: str, label: str) -> Iterator[Row]:
@@ -448,23 +443,26 @@ def _path_pattern(pattern: str) -> re.Pattern[str]:
 
 def _rows_of(path: Path, split: str, file: str, label: str) -> Iterator[Row]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TaskError(f"{path}: label file cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: label file is not UTF-8 ({error})") from None
+        text = read_text(path, MOST_LABEL_BYTES, "utf-8-sig")
+    except FileNotFoundError:
+        raise TaskError(f"{path}: label file cannot be read (there is none)") from None
     if path.suffix.lower() != ".json":
         reader = csv.DictReader(
             io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ","
         )
-        for columns in reader:
-            where = f"{path}: line {reader.line_num}"
-            if None in columns or None in columns.values():
-                raise TaskError(f"{where}: expected {len(reader.fieldnames or ())} cells")
-            yield Row(where, split, columns)
+        try:
+            for columns in reader:
+                where = f"{path}: line {reader.line_num}"
+                if None in columns or None in columns.values():
+                    raise TaskError(f"{where}: expected {len(reader.fieldnames or ())} cells")
+                yield Row(where, split, columns)
+        except csv.Error as error:
+            raise TaskError(f"{path}: line {reader.line_num}: not CSV ({error})") from None
         return
     try:
         content = json.loads(text)
+    except RecursionError:
+        raise TaskError(f"{path}: is nested too deeply") from None
     except ValueError as error:
         raise TaskError(f"{path}: not JSON ({error})") from None
     if isinstance(content, list):

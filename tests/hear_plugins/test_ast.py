@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hear_plugins import ast, ast_fusion
+from hear_plugins.networks.ast_vit import AstViT
 from hear_plugins.weights.loading import WeightsError
 
 TOLERANCE = 1e-3  # of values up to 4
@@ -22,7 +23,7 @@ RATE = 16000
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ast.Encoder]:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AstViT]:
     path = tmp_path_factory.mktemp("ast") / "audioset_10_10_0.4593.pth"
     loaded = ast.load_model(save(layouts.fixture(layouts.ast()), path))
     path.unlink()  # 350 MB
@@ -30,7 +31,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ast.Encoder]:
 
 
 @pytest.fixture
-def model(network: ast.Encoder) -> ast.Ast:
+def model(network: AstViT) -> ast.Ast:
     return ast.Ast(network, (12,), None, None, upstream_quirks=True)
 
 
@@ -56,7 +57,7 @@ def test_embeddings_are_the_originals(model: ast.Ast, golden: dict[str, np.ndarr
 
 
 def test_scenes_of_the_demonstration_are_the_originals(
-    network: ast.Encoder, golden: dict[str, np.ndarray]
+    network: AstViT, golden: dict[str, np.ndarray]
 ) -> None:
     model = ast.Ast(network, (12,), None, 1024, upstream_quirks=False)
     scene = ast.get_scene_embeddings(audio(1, 1.07, RATE), model)
@@ -66,7 +67,7 @@ def test_scenes_of_the_demonstration_are_the_originals(
     assert torch.equal(model.of_target_length(spectrogram), spectrogram[..., :64])
 
 
-def test_every_block_is_the_originals(network: ast.Encoder, golden: dict[str, np.ndarray]) -> None:
+def test_every_block_is_the_originals(network: AstViT, golden: dict[str, np.ndarray]) -> None:
     model = ast.Ast(network, range(1, 13), None, None, upstream_quirks=True)
     scene = ast.get_scene_embeddings(audio(1, 1.07, RATE), model)
     assert difference(scene[:, ::8], golden["short/layers"]) < TOLERANCE
@@ -100,11 +101,11 @@ def test_all_golden_arrays(case: str, model: ast.Ast, shared: Path) -> None:
     assert difference(scene[:, 768:], arrays[f"{case}/scene"]) < TOLERANCE
     if case == "mid":
         with torch.no_grad():
-            columns = model.columns(both.of_target_length(model.spectrogram(sounds)))
-        assert columns.shape == tuple(arrays["mid/native/timestamp_shape"])
+            steps = model.encode(both.of_target_length(model.spectrogram(sounds)))
+        assert steps.shape == tuple(arrays["mid/native/timestamp_shape"])
         head = arrays["mid/native/timestamp_head"]
         stride = int(arrays["mid/native/timestamp_head_dim_stride"])
-        assert difference(columns[:, :20, ::stride], head) < TOLERANCE
+        assert difference(steps[:, :20, ::stride], head) < TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -132,34 +133,33 @@ def test_parity_notices_swapped_blocks(model: ast.Ast, golden: dict[str, np.ndar
         assert (difference(scene, golden["short/scene"]) > 10 * TOLERANCE) == (here == 3)
 
 
-def test_finer_steps_hold_the_networks_columns(model: ast.Ast) -> None:
+def test_finer_hops_hold_the_networks_steps(model: ast.Ast) -> None:
     sounds = audio(5, 1.135, RATE)
-    columns, at = ast.get_timestamp_embeddings(sounds, model)
+    steps, at = ast.get_timestamp_embeddings(sounds, model)
     fine = ast.Ast(model.network, (12,), None, None, upstream_quirks=False)
     frames, times = ast.get_timestamp_embeddings(sounds, fine)
     assert times[0].tolist() == [37.5 + 50 * i for i in range(22)]
     shared = torch.isin(times[0], at[0])
-    assert int(shared.sum()) == columns.shape[1] == 10
-    # A column more, with zeros, follows.
-    assert (frames[:, shared] - columns).norm() < 0.2 * columns.norm()
+    assert int(shared.sum()) == steps.shape[1] == 10
+    # A step more, with zeros, follows.
+    assert (frames[:, shared] - steps).norm() < 0.2 * steps.norm()
 
 
-def test_long_sounds_are_encoded_in_equal_parts(network: ast.Encoder) -> None:
+def test_long_sounds_are_encoded_in_equal_parts(network: AstViT) -> None:
     model = ast.Ast(network, (1,), 100, None, upstream_quirks=False)
     spectrogram = torch.randn(1, 128, 103 * 10 + 12, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        parts = spectrogram[..., :526], spectrogram[..., 520:]  # 52 and 51 columns
-        columns = model.columns(spectrogram)
-        assert columns.shape == (1, 103, 768)
-        expected = torch.cat([model.columns(part) for part in parts], dim=1)
-        torch.testing.assert_close(columns, expected, rtol=0, atol=1e-4)
-        first, second = (model.scenes(part) for part in parts)
-        scene = (52 * first + 51 * second) / 103
-        torch.testing.assert_close(model.scenes(spectrogram), scene, rtol=0, atol=1e-4)
+        parts = spectrogram[..., :526], spectrogram[..., 520:]  # 52 and 51 steps
+        steps = model.encode(spectrogram)
+        assert steps.shape == (1, 103, 768)
+        expected = torch.cat([model.encode(part) for part in parts], dim=1)
+        torch.testing.assert_close(steps, expected, rtol=0, atol=1e-4)
+        first, second, scene = (model.first_tokens(x, (1,)) for x in (*parts, spectrogram))
+        torch.testing.assert_close((52 * first + 51 * second) / 103, scene, rtol=0, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
-def of_transformers(network: ast.Encoder) -> dict[str, Tensor]:
+def of_transformers(network: AstViT) -> dict[str, Tensor]:
     tensors = {"classifier.dense.weight": torch.zeros(527, 768)}
     for name, x in network.state_dict().items():
         there = ast.name_in_transformers(name)
@@ -173,7 +173,7 @@ def of_transformers(network: ast.Encoder) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "model.safetensors"])
 def test_files_of_transformers(
-    file: str, network: ast.Encoder, of_transformers: dict[str, Tensor], tmp_path: Path
+    file: str, network: AstViT, of_transformers: dict[str, Tensor], tmp_path: Path
 ) -> None:
     path = tmp_path / file
     if file == "pytorch_model.bin":
@@ -214,7 +214,7 @@ def refusal(tensors: dict[str, Tensor], folder: Path) -> str:
     return str(raised.value)
 
 
-def test_options_out_of_range(network: ast.Encoder) -> None:
+def test_options_out_of_range(network: AstViT) -> None:
     with pytest.raises(ValueError, match="hop_ms=40"):
         ast.Ast(network, (12,), 40, None, upstream_quirks=False)
     for target_length in (15, 1024.0, True):

@@ -20,7 +20,7 @@ from parity_fixtures import GOLDEN, audio, save
 from torch import Tensor
 
 from hear_plugins import atst_clip, atst_frame
-from hear_plugins.networks import atst
+from hear_plugins.families import atst
 from hear_plugins.weights.loading import WeightsError
 
 TOLERANCE = 1e-3  # of values up to 4.6

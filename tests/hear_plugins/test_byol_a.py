@@ -195,13 +195,13 @@ COVER_MODELS = {
 }
 
 
-@pytest.mark.parametrize("columns", [8, 15, 16, 500, 1003])
-def test_pieces_equal_the_whole(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+@pytest.mark.parametrize("n_frames", [8, 15, 16, 500, 1003])
+def test_pieces_equal_the_whole(monkeypatch: pytest.MonkeyPatch, n_frames: int) -> None:
     network = COVER_MODELS[40].network
-    sound = torch.randn(2, 64, columns, generator=torch.Generator().manual_seed(1))
-    monkeypatch.setattr(byol_cnn, "column_budget", lambda _: 128)
+    sound = torch.randn(2, 64, n_frames, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(byol_cnn, "frame_budget", lambda _: 128)
     with torch.no_grad():
-        whole, pieces = network(sound), list(network.frames(sound))
+        whole, pieces = network(sound), list(network.steps(sound))
         assert len(pieces) == -(-whole.shape[1] // 8)
         assert relative_error(torch.cat(pieces, 1), whole.numpy()) < TOLERANCE
         clip = whole.mean(1) + whole.amax(1)

@@ -46,8 +46,8 @@ def assert_golden(file: str, cases: dict[str, dict[str, np.ndarray]]) -> None:
         assert list(embeddings[:, :count].shape) == case["timestamp_shape"].tolist(), name
         assert frames_error(embeddings[:, :count], case) < TOLERANCE, name
         if (frontend := case.get("frontend")) is not None:
-            columns = model.frontend(clips)[0, :, : frontend.shape[1]]
-            assert np.abs(columns.numpy() - frontend).max() < FRONTEND_TOLERANCE, name
+            mel = model.frontend(clips)[0, :, : frontend.shape[1]]
+            assert np.abs(mel.numpy() - frontend).max() < FRONTEND_TOLERANCE, name
 
 
 def test_golden(file: str) -> None:

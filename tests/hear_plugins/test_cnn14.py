@@ -65,11 +65,11 @@ def test_all_golden_arrays(pack: str, network: cnn14.Network, shared: Path) -> N
     for case in golden_cases(shared / "parity" / pack / "golden.npz").values():
         sounds = case_audio(case, model.sample_rate)
         assert relative_error(cnn14.get_scene_embeddings(sounds, model), case["scene"]) < TOLERANCE
-        columns = model.spectrogram(sounds)
-        assert columns.shape[:0:-1] == tuple(case["frontend_shape"])
-        assert np.abs(columns[0, :, :50].T.numpy() - case["frontend"]).max() < 1e-3
+        mel = model.spectrogram(sounds)
+        assert mel.shape[:0:-1] == tuple(case["frontend_shape"])
+        assert np.abs(mel[0, :, :50].T.numpy() - case["frontend"]).max() < 1e-3
         with torch.no_grad():
-            frames = torch.cat(list(model.frames(network.normalise(columns))), dim=1)
+            frames = torch.cat(list(model.steps(network.normalise(mel))), dim=1)
         assert relative_error(frames, case["timestamp"]) < TOLERANCE
 
 
@@ -96,8 +96,8 @@ def test_all_golden_arrays_of_the_fusion(network: cnn14.Network, shared: Path) -
         scene = cnn14_fusion.get_scene_embeddings(sounds, both)
         assert relative_error(scene, case["scene"]) < TOLERANCE
         with torch.no_grad():
-            columns = network.normalise(both.spectrogram(sounds))
-            frames = torch.cat(list(both.frames(columns)), dim=1)
+            mel = network.normalise(both.spectrogram(sounds))
+            frames = torch.cat(list(both.steps(mel)), dim=1)
         assert frames.shape == tuple(case["timestamp_shape"])
         assert relative_error(frames[:, :20, ::8], case["timestamp_head"]) < TOLERANCE
         for i in range(1, 7):
@@ -142,10 +142,10 @@ def test_pieces_are_the_whole(network: cnn14.Network, monkeypatch: pytest.Monkey
     noise = torch.randn(1, 64, 32 * 14 + 9, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         for hop in (32, 16):
-            whole = torch.cat(list(network.frames(noise, (3, 6), hop)), dim=1)
+            whole = torch.cat(list(network.steps(noise, (3, 6), hop)), dim=1)
             with monkeypatch.context() as patch:
-                patch.setattr("hear_plugins.networks.cnn14._MAX_FRAMES", 5)
-                pieces = list(network.frames(noise, (3, 6), hop))
+                patch.setattr("hear_plugins.networks.cnn14._MAX_STEPS", 5)
+                pieces = list(network.steps(noise, (3, 6), hop))
             assert len(pieces) == 3
             assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-5)
 

@@ -16,15 +16,15 @@ from parity_fixtures import GOLDEN, audio, save, tensor
 from torch import Tensor
 
 from hear_plugins import beats, mae_ast
-from hear_plugins.api import framing as hear
-from hear_plugins.networks import fbank_columns
+from hear_plugins.families import fbank_patches
+from hear_plugins.families.fbank_patches import FbankModel
 from hear_plugins.networks.beats import buckets
-from hear_plugins.networks.fbank_columns import ColumnModel
+from hear_plugins.networks.mae_ast import MaeAst
 from hear_plugins.weights.loading import WeightsError
 
 TOLERANCE = 1e-3  # of values up to 6
 PACKS = {"beats": beats, "mae_ast_patch": mae_ast, "mae_ast_frame": mae_ast}
-COLUMN_MS = {"beats": 160, "mae_ast_patch": 160, "mae_ast_frame": 20}
+STEP_MS = {"beats": 160, "mae_ast_patch": 160, "mae_ast_frame": 20}
 
 
 def beats_content() -> dict[str, Any]:
@@ -54,9 +54,9 @@ class Originals:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "published.pt"
-        self.loaded: dict[str, ColumnModel] = {}
+        self.loaded: dict[str, FbankModel] = {}
 
-    def __call__(self, pack: str) -> ColumnModel:
+    def __call__(self, pack: str) -> FbankModel:
         if pack not in self.loaded:
             if pack == "beats":
                 content = beats_content()
@@ -81,7 +81,7 @@ def pack(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def original(pack: str, originals: Originals) -> ColumnModel:
+def original(pack: str, originals: Originals) -> FbankModel:
     return originals(pack)
 
 
@@ -101,7 +101,7 @@ def standardised(pack: str, frontend: np.ndarray) -> np.ndarray:
 
 
 def test_embeddings_are_the_originals(
-    pack: str, original: ColumnModel, golden: dict[str, np.ndarray]
+    pack: str, original: FbankModel, golden: dict[str, np.ndarray]
 ) -> None:
     sounds = audio(1, 1.07, 16000)
     spectrogram = original.spectrogram(sounds)[0, ::8, :50:5].T
@@ -112,11 +112,11 @@ def test_embeddings_are_the_originals(
     assert difference(frames[:, :20:5, ::4], golden["short/timestamp"]) < TOLERANCE
     first = 17.5 if pack == "mae_ast_frame" else 87.5
     count = 52 if pack == "mae_ast_frame" else 6
-    assert times[1].tolist() == [first + COLUMN_MS[pack] * i for i in range(count)]
+    assert times[1].tolist() == [first + STEP_MS[pack] * i for i in range(count)]
 
 
 def test_long_sounds_are_the_originals(
-    pack: str, original: ColumnModel, golden: dict[str, np.ndarray]
+    pack: str, original: FbankModel, golden: dict[str, np.ndarray]
 ) -> None:
     frames, _ = PACKS[pack].get_timestamp_embeddings(audio(1, 12.5, 16000), original)
     assert difference(frames[:, :20:5, ::4], golden["long/timestamp"]) < TOLERANCE
@@ -126,7 +126,7 @@ def test_long_sounds_are_the_originals(
 def test_beats_tokens_and_classes_are_the_originals(originals: Originals) -> None:
     golden, sounds = np.load(GOLDEN / "beats.npz"), audio(1, 1.07, 16000)
     network = originals("beats").network
-    every = ColumnModel(network, 160, side_by_side=True, whole_columns=True)
+    every = FbankModel(network, 160, concat_freq=True, whole_steps=True)
     tokens = beats.get_timestamp_embeddings(sounds, every)[0].unflatten(2, (8, 768)).flatten(1, 2)
     assert difference(tokens[:, :16:5, ::4], golden["short/tokens"]) < TOLERANCE
     weight, bias = (
@@ -138,24 +138,24 @@ def test_beats_tokens_and_classes_are_the_originals(originals: Originals) -> Non
 
 
 @pytest.mark.parametrize("pack", ["mae_ast_patch", "mae_ast_frame"])
-def test_mae_asts_layers_and_rows_are_the_originals(
-    original: ColumnModel, golden: dict[str, np.ndarray]
+def test_mae_asts_layers_and_patches_are_the_originals(
+    original: FbankModel, golden: dict[str, np.ndarray]
 ) -> None:
     sounds = audio(1, 1.07, 16000)
     network = original.network
-    assert isinstance(network, mae_ast.MaeAst)
+    assert isinstance(network, MaeAst)
     with torch.no_grad():
         layers = list(network.layers(original.spectrogram(sounds)))
     for i in (0, 5):
         mean = layers[i].mean((1, 2))[:, ::4]
         assert difference(mean, golden[f"short/layer{i}"]) < TOLERANCE
-    every = ColumnModel(network, None, side_by_side=True, whole_columns=True)
+    every = FbankModel(network, None, concat_freq=True, whole_steps=True)
     scene = mae_ast.get_scene_embeddings(sounds, every)
     assert difference(scene[:, ::4], golden["short/side_by_side"]) < TOLERANCE
 
 
 @pytest.mark.parametrize("case", ["short", "mid", "long"])
-def test_all_golden_arrays(case: str, pack: str, original: ColumnModel, shared: Path) -> None:
+def test_all_golden_arrays(case: str, pack: str, original: FbankModel, shared: Path) -> None:
     arrays = np.load(shared / "parity" / pack / "golden.npz")
     sounds = audio(int(arrays[f"{case}/audio_seed"]), float(arrays[f"{case}/seconds"]), 16000)
     spectrogram = original.spectrogram(sounds).transpose(1, 2)
@@ -177,18 +177,18 @@ def test_all_golden_arrays(case: str, pack: str, original: ColumnModel, shared: 
 def test_parity_notices_another_frontend(
     change: dict[str, Any],
     pack: str,
-    original: ColumnModel,
+    original: FbankModel,
     golden: dict[str, np.ndarray],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    frontend = dataclasses.replace(fbank_columns.FRONTEND, **change)
-    monkeypatch.setattr(fbank_columns, "FRONTEND", frontend)
+    frontend = dataclasses.replace(fbank_patches.FRONTEND, **change)
+    monkeypatch.setattr(fbank_patches, "FRONTEND", frontend)
     scene = PACKS[pack].get_scene_embeddings(audio(1, 1.07, 16000), original)
     assert difference(scene, golden["short/scene"]) > 10 * TOLERANCE
 
 
 def test_parity_notices_swapped_layers(
-    pack: str, original: ColumnModel, golden: dict[str, np.ndarray]
+    pack: str, original: FbankModel, golden: dict[str, np.ndarray]
 ) -> None:
     layers = original.network.get_submodule("encoder.layers")
     assert isinstance(layers, torch.nn.ModuleList)
@@ -201,31 +201,29 @@ def test_parity_notices_swapped_layers(
 @pytest.mark.parametrize(
     ("pack", "hop_ms"), [("beats", 40), ("mae_ast_patch", 80), ("mae_ast_frame", 10)]
 )
-def test_finer_steps_hold_the_originals_columns(
-    pack: str, hop_ms: int, original: ColumnModel
-) -> None:
-    """1.135 s are whole columns and no rest: the pass without a shift is the original's."""
+def test_finer_hops_hold_the_originals_steps(pack: str, hop_ms: int, original: FbankModel) -> None:
+    """1.135 s are whole time steps and no rest: the pass without a shift is the original's."""
     sounds = audio(5, 1.135, 16000)
-    columns, at = PACKS[pack].get_timestamp_embeddings(sounds, original)
-    fine = ColumnModel(original.network, hop_ms, side_by_side=False, whole_columns=False)
+    steps, at = PACKS[pack].get_timestamp_embeddings(sounds, original)
+    fine = FbankModel(original.network, hop_ms, concat_freq=False, whole_steps=False)
     frames, times = PACKS[pack].get_timestamp_embeddings(sounds, fine)
     assert times[0].tolist() == [7.5 + hop_ms * i for i in range(frames.shape[1])]
     assert times[0, -1] <= 1135 < times[0, -1] + hop_ms
     shared = torch.isin(times[0], at[0])
-    assert torch.allclose(frames[:, shared], columns[:, : int(shared.sum())], atol=1e-4)
+    assert torch.allclose(frames[:, shared], steps[:, : int(shared.sum())], atol=1e-4)
 
 
 def test_long_sounds_are_encoded_in_equal_parts(
-    original: ColumnModel, monkeypatch: pytest.MonkeyPatch
+    original: FbankModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hear, "WHOLE_FRAMES", 100)
-    monkeypatch.setattr(hear, "PART_FRAMES", 48)
+    monkeypatch.setattr(fbank_patches, "WHOLE_FRAMES", 100)
+    monkeypatch.setattr(fbank_patches, "PART_FRAMES", 48)
     spectrogram = original.spectrogram(audio(6, 1.135, 16000, clips=1))
     assert spectrogram.shape[-1] == 112  # 48 + 48 + 16, or 38 + 38 + 36
-    length = 48 if original.network.frames == 16 else 38
+    length = 48 if original.network.patch_frames == 16 else 38
     with torch.no_grad():
-        parts = [original.encode(part) for part in spectrogram.split(length, dim=-1)]
-        whole = original.columns(spectrogram)
+        parts = [original.encode_chunk(part) for part in spectrogram.split(length, dim=-1)]
+        whole = original.encode(spectrogram)
     assert torch.allclose(whole, torch.cat(parts, dim=1), atol=1e-4)
 
 

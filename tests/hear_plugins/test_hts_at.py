@@ -96,7 +96,7 @@ def test_a_wrong_frontend_is_noticed(model: hts_at.HtsAt, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("hop", [32, 8, 4, 1])
 @pytest.mark.parametrize("count", [1, 2, 9, 30, 256])
-def test_every_column_is_encoded_at_its_place(hop: int, count: int) -> None:
+def test_every_step_is_encoded_at_its_place(hop: int, count: int) -> None:
     length = 32 + (min(count, 1024 // hop) - 1) * hop
     windows = torch.rand(2, 3, length)
     images = []
@@ -105,7 +105,7 @@ def test_every_column_is_encoded_at_its_place(hop: int, count: int) -> None:
         images.append(len(tape))
         return tape.unflatten(2, (32, 32)).mean(3).transpose(1, 2)
 
-    got = hts_at.shifted_columns(encode, windows, hop)
+    got = hts_at.shifted_steps(encode, windows, hop)
     assert torch.allclose(got, windows.unfold(2, 32, hop).mean(3).transpose(1, 2), atol=1e-6)
     assert sum(images) <= 2 * 32 // hop
     if hop == 4 and length <= 96:

@@ -113,16 +113,16 @@ def test_parity_notices_swapped_blocks(model: m2d.M2d, golden: dict[str, np.ndar
         assert (difference(scene, golden["short_s1/scene"]) > 10 * TOLERANCE) == (here == 3)
 
 
-def test_finer_steps_hold_the_originals_columns(model: m2d.M2d) -> None:
+def test_finer_hops_hold_the_originals_steps(model: m2d.M2d) -> None:
     sounds = audio(5, 1.3, RATE)
-    columns, _ = m2d.get_timestamp_embeddings(sounds, model)
+    steps, _ = m2d.get_timestamp_embeddings(sounds, model)
     for hop_ms in (160, 80, 40):
         fine = m2d.M2d(model.network, hop_ms, False)
         frames, times = m2d.get_timestamp_embeddings(sounds, fine)
         assert times[0].tolist() == [75 % hop_ms + hop_ms * i for i in range(frames.shape[1])]
         assert times[0, -1] <= 1300 < times[0, -1] + hop_ms
         at = [int((75 + 160 * i - 75 % hop_ms) / hop_ms) for i in range(8)]
-        assert torch.allclose(frames[:, at], columns[:, :8], atol=1e-4)
+        assert torch.allclose(frames[:, at], steps[:, :8], atol=1e-4)
 
 
 @pytest.mark.parametrize("prefix", ["", "backbone.", "module.ar.runtime.backbone."])
@@ -131,7 +131,7 @@ def test_geometry_and_statistics_are_read_from_the_file(prefix: str, tmp_path: P
     tensors["norm_stats"] = torch.tensor([-7.25, 4.25])
     file = {prefix + name: x for name, x in tensors.items()} | {"text_encoder.x": torch.zeros(1)}
     model = m2d.load_model(save(file, tmp_path / "80x200p16x4.pth"))
-    assert (model.network.grid, model.patch) == ((5, 50), 4)
+    assert (model.network.grid, model.step_frames) == ((5, 50), 4)
     assert (model.mean, model.std) == (-7.25, 4.25)
     frames, times = m2d.get_timestamp_embeddings(torch.zeros(1, RATE), model)
     assert frames.shape == (1, 25, 3840)

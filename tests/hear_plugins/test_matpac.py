@@ -166,14 +166,14 @@ def test_parity_notices_swapped_blocks(
 def test_finer_steps_hold_the_originals_frames(models: Callable[[str], matpac.Matpac]) -> None:
     original = models("matpac")
     sounds = audio(5, 1.3, 16000)
-    columns, _ = matpac.get_timestamp_embeddings(sounds, original)
+    steps, _ = matpac.get_timestamp_embeddings(sounds, original)
     for hop_ms in (80, 40, 20):
         fine = matpac.Matpac(original.network, hop_ms, 3840, False)
         frames, times = matpac.get_timestamp_embeddings(sounds, fine)
         assert times[0].tolist() == [7.5 + hop_ms * i for i in range(frames.shape[1])]
         assert times[0, -1] <= 1300 < times[0, -1] + hop_ms
         at = [(87.5 + 160 * i - 7.5) / hop_ms for i in range(8)]
-        assert torch.allclose(frames[:, [int(i) for i in at]], columns[:, :8], atol=1e-4)
+        assert torch.allclose(frames[:, [int(i) for i in at]], steps[:, :8], atol=1e-4)
 
 
 def test_a_click_is_where_the_timestamps_say(models: Callable[[str], matpac.Matpac]) -> None:

@@ -14,13 +14,14 @@ from parity_fixtures import GOLDEN, audio, save
 from torch import Tensor
 
 from hear_plugins import passt
+from hear_plugins.networks.passt import STRIDES, Passt
 
 TOLERANCE = 2e-4  # of values up to 3.4
 RATE = 32000
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[passt.Encoder]:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passt]:
     path = tmp_path_factory.mktemp("passt") / "passt-s.pt"
     loaded = passt.load_model(save(layouts.fixture(layouts.passt()), path))
     path.unlink()  # 340 MB
@@ -28,8 +29,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[passt.Encoder]
 
 
 @pytest.fixture
-def model(network: passt.Encoder) -> passt.Passt:
-    return passt.Passt(network, "base", None)
+def model(network: Passt) -> passt.PasstModel:
+    return passt.PasstModel(network, "base", None)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,9 @@ def difference(got: Tensor, golden: np.ndarray) -> float:
     return float(np.abs(got.numpy() - golden).max())
 
 
-def test_embeddings_are_the_originals(model: passt.Passt, golden: dict[str, np.ndarray]) -> None:
+def test_embeddings_are_the_originals(
+    model: passt.PasstModel, golden: dict[str, np.ndarray]
+) -> None:
     sounds = audio(1, 1.07, RATE)
     frontend = model.spectrogram(sounds)[0, :, :10].T
     assert difference(frontend, golden["short/frontend"]) < TOLERANCE
@@ -55,10 +58,8 @@ def test_embeddings_are_the_originals(model: passt.Passt, golden: dict[str, np.n
 
 
 @pytest.mark.parametrize(("levels", "size"), [("2level", 2590), ("2levelmel", 3358)])
-def test_levels(
-    levels: str, size: int, network: passt.Encoder, golden: dict[str, np.ndarray]
-) -> None:
-    model = passt.Passt(network, levels, None)
+def test_levels(levels: str, size: int, network: Passt, golden: dict[str, np.ndarray]) -> None:
+    model = passt.PasstModel(network, levels, None)
     frames, _ = passt.get_timestamp_embeddings(audio(1, 1.07, RATE)[:1], model)
     assert frames.shape == (1, 22, size) and model.timestamp_embedding_size == size
     assert difference(frames[:, :20:5, ::8], golden[f"short/{levels}"]) < TOLERANCE
@@ -71,10 +72,10 @@ def test_levels(
     [(case, "base") for case in ("short", "mid", "long")]
     + [(case, levels) for case in ("short", "mid") for levels in ("2level", "2levelmel")],
 )
-def test_all_golden_arrays(case: str, levels: str, network: passt.Encoder, shared: Path) -> None:
+def test_all_golden_arrays(case: str, levels: str, network: Passt, shared: Path) -> None:
     arrays = np.load(shared / "parity" / "passt_base" / "golden.npz")
     sounds = audio(int(arrays[f"{case}/audio_seed"]), float(arrays[f"{case}/seconds"]), RATE)
-    model = passt.Passt(network, levels, None)
+    model = passt.PasstModel(network, levels, None)
     name = case if levels == "base" else f"{case}/base{levels}"
     frames, times = passt.get_timestamp_embeddings(sounds, model)
     assert frames.shape == tuple(arrays[f"{name}/timestamp_shape"])
@@ -94,14 +95,16 @@ def test_all_golden_arrays(case: str, levels: str, network: passt.Encoder, share
     ids=lambda change: next(iter(change)),
 )
 def test_parity_notices_another_frontend(
-    change: dict[str, object], model: passt.Passt, golden: dict[str, np.ndarray]
+    change: dict[str, object], model: passt.PasstModel, golden: dict[str, np.ndarray]
 ) -> None:
     model.frontend = dataclasses.replace(model.frontend, **change)  # type: ignore[arg-type]
     frontend = model.spectrogram(audio(1, 1.07, RATE))[0, :, :10].T
     assert difference(frontend, golden["short/frontend"]) > 2 * TOLERANCE
 
 
-def test_parity_notices_swapped_blocks(model: passt.Passt, golden: dict[str, np.ndarray]) -> None:
+def test_parity_notices_swapped_blocks(
+    model: passt.PasstModel, golden: dict[str, np.ndarray]
+) -> None:
     blocks = model.network.blocks
     for here, there in ((3, 4), (4, 3)):  # and back
         blocks[here], blocks[there] = blocks[there], blocks[here]
@@ -123,9 +126,9 @@ def test_parity_notices_swapped_blocks(model: passt.Passt, golden: dict[str, np.
 def test_published_sizes(
     grid: tuple[int, int], stft_hop: int | None, hop: int, seconds: int
 ) -> None:
-    network = passt.Encoder(grid, passt.STRIDES[grid[0]], 1, 527)
+    network = Passt(grid, STRIDES[grid[0]], 1, 527)
     for levels in ("base", "2levelmel"):
-        model = passt.Passt(network, levels, stft_hop)
+        model = passt.PasstModel(network, levels, stft_hop)
         assert (model.frontend.hop, model.longest) == (hop, seconds * RATE)
         frames, times = passt.get_timestamp_embeddings(torch.zeros(1, 4000), model)
         assert frames.shape == (1, 3, model.timestamp_embedding_size)
@@ -135,7 +138,7 @@ def test_published_sizes(
 
 
 def test_long_scenes_are_means_over_windows() -> None:
-    model = passt.Passt(passt.Encoder((12, 99), 10, 1, 3), "base", None)
+    model = passt.PasstModel(Passt((12, 99), 10, 1, 3), "base", None)
     sound = audio(3, 10.1, RATE, clips=1)
     padded = torch.nn.functional.pad(sound, (160_000, 160_000), mode="reflect")
     starts = range(0, 323_200 + 1, 80_000)

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from benchmark.models.conformance import validate
 from benchmark.models.discovery import our_modules
-from hear_plugins.api.cards import CARDS
+from hear_plugins.api.card import read_card
+from hear_plugins.api.hear_model import HearModel
 from hear_plugins.weights.loading import RANDOM_VARIABLE, WeightsError
 
 SEED = 7
@@ -46,6 +47,14 @@ class Plugin:
 
     def sounds(self, seconds: float, clips: int = 2, seed: int = 1) -> Tensor:
         return audio(seed, seconds, self.model.sample_rate, clips)
+
+    @property
+    def name(self) -> str:
+        return self.module.__name__.rpartition(".")[2]
+
+    def layers(self, sounds: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.module.get_layer_embeddings(sounds, self.model)
+        return found
 
     def scene(self, sounds: Tensor) -> Tensor:
         out: Tensor = self.module.get_scene_embeddings(sounds, self.model)
@@ -77,7 +86,7 @@ def plugin(request: pytest.FixtureRequest) -> Iterator[Plugin]:
 
 def test_the_api(plugin: Plugin) -> None:
     model, module = plugin.model, plugin.module
-    assert isinstance(model, torch.nn.Module)
+    assert isinstance(model, HearModel)
     assert not model.training
     assert model.sample_rate in (16000, 22050, 32000, 44100, 48000)
     for size in (model.scene_embedding_size, model.timestamp_embedding_size):
@@ -94,10 +103,11 @@ def test_the_api(plugin: Plugin) -> None:
 
 
 def test_the_card_is_true(plugin: Plugin) -> None:
-    card, model = CARDS[plugin.module.__name__.rpartition(".")[2]], plugin.model
+    card, model = plugin.module.CARD, plugin.model
+    assert card == read_card(plugin.name)
     assert card.sample_rate == model.sample_rate
-    assert card.scene_size == model.scene_embedding_size
-    assert card.timestamp_size == model.timestamp_embedding_size
+    assert card.scene_embedding_size == model.scene_embedding_size
+    assert card.timestamp_embedding_size == model.timestamp_embedding_size
     assert card.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -128,6 +138,119 @@ def test_form_of_embeddings(plugin: Plugin) -> None:
     head = torch.nn.Linear(scene.shape[1], 1)
     head(scene).sum().backward()
     assert head.weight.grad is not None
+
+
+# Length of each layer's output, in the order of the network; models that are not here have none.
+LAYER_SIZES = {
+    "ast": [768] * 12,
+    "ast_fusion": [768] * 12,
+    "atst_clip": [1536] * 12,
+    "atst_frame": [768] * 12,
+    "beats": [768] * 12,
+    "byol_a": [2048, 1024, 512, 2048, 2048],
+    "byol_a_v2": [2048, 1024, 2048, 2048],
+    "byol_s": [2048, 1024, 512, 2048, 2048],
+    "byol_s_clstm": [7424, 3584, 1024, 1024],
+    "byol_s_resnetish34": [2048] * 16,
+    "cnn14": [2048] * 5 + [4096],
+    "cnn14_fusion": [2048] * 5 + [4096],
+    "crepe": [1024, 128, 128, 128, 256],
+    "hts_at": [96] * 2 + [192] * 2 + [384] * 6 + [768] * 2,
+    "hybrid_byol_s": [2048, 1024, 512, 2048, 2048],
+    "hybrid_byol_s_cvt": [1024, 2048, 2048],
+    "m2d": [3840] * 12,
+    "mae_ast": [768] * 12,
+    "matpac": [3840] * 12,
+    "openl3": [8192, 8192, 8192, 6144],
+    "passt": [768] * 12,
+    "vggish": [4096] * 8 + [128],
+    "vggish_fusion": [4096] * 8 + [128],
+    "wav2vec2": [1024] * 24,
+}
+
+
+def test_layers(plugin: Plugin) -> None:
+    name, sounds = plugin.name, plugin.sounds(1.1)
+    if name not in LAYER_SIZES:
+        with pytest.raises(NotImplementedError, match="has no layers"):
+            plugin.layers(sounds)
+        return
+    layers = plugin.layers(sounds)
+    assert [layer.shape for layer in layers] == [(2, size) for size in LAYER_SIZES[name]]
+    for layer, alone in zip(layers, plugin.layers(sounds[1:]), strict=True):
+        assert layer.dtype == torch.float32 and not layer.requires_grad
+        assert (layer[0] - layer[1]).norm() > 10 * SAME * layer[0].norm()
+        assert_same(alone[0], layer[1])
+
+
+# What of the scene embedding the layers are, of models whose scene embedding is made of layers.
+SCENES_OF_LAYERS: dict[str, Callable[[Tensor, list[Tensor]], tuple[Tensor, Tensor]]] = {
+    "ast_fusion": lambda scene, x: (scene, torch.cat([x[4], x[11]], 1)),
+    "atst_clip": lambda scene, x: (
+        scene,
+        torch.cat([y[:, :768] for y in x] + [y[:, 768:] for y in x], 1),
+    ),
+    "atst_frame": lambda scene, x: (scene, torch.cat(x, 1)),
+    "byol_a_v2": lambda scene, x: (scene, torch.cat([x[1], x[3]], 1)),
+    "cnn14_fusion": lambda scene, x: (scene, torch.cat([x[2], x[5]], 1)),
+    "crepe": lambda scene, x: (scene.unflatten(1, (256, 8)).mean(2), x[4]),
+    "passt": lambda scene, x: (scene[:, 527:], x[11]),
+    "vggish_fusion": lambda scene, x: (scene, torch.cat([x[3], x[5]], 1)),
+    # Scenes are standardised over all frames and values.
+    "wav2vec2": lambda scene, x: (layer_norm(scene), layer_norm(x[23])),
+}
+# And whose scene embedding is the last layer's output.
+LAST_LAYER = {"ast", "beats", "m2d", "mae_ast", "matpac", "hts_at", "openl3"}
+LAST_LAYER |= {"byol_a", "byol_s", "byol_s_clstm", "byol_s_resnetish34"}
+LAST_LAYER |= {"hybrid_byol_s", "hybrid_byol_s_cvt"}
+
+
+def layer_norm(x: Tensor) -> Tensor:
+    return torch.nn.functional.layer_norm(x, x.shape[1:])
+
+
+@pytest.mark.parametrize("seconds", [0.9, 12.3])
+def test_scenes_are_made_of_layers(plugin: Plugin, seconds: float) -> None:
+    if plugin.name not in SCENES_OF_LAYERS | dict.fromkeys(LAST_LAYER):
+        pytest.skip("its scene embedding is not made of its layers' outputs")
+    sounds = plugin.sounds(seconds, clips=1)
+    scene, layers = plugin.scene(sounds), plugin.layers(sounds)
+    if plugin.name in LAST_LAYER:
+        assert_same(scene, layers[-1])
+    else:
+        assert_same(*SCENES_OF_LAYERS[plugin.name](scene, layers))
+
+
+NEVER_USED = {
+    "byol_s_clstm": {"network.bilstm.weight_hh_l0_reverse"},  # this direction makes one step
+    "cnn14_fusion": {"network.fc1.weight", "network.fc1.bias"},
+}
+
+
+def test_gradients_flow(plugin: Plugin) -> None:
+    sounds = plugin.sounds(0.5, clips=1).requires_grad_()
+    model = plugin.model
+    if plugin.name in ("opensmile", "byol_s_cvt_opensmile"):
+        for method in (model.scenes, model.timestamps):
+            with pytest.raises(ValueError, match="no gradient"):
+                method(sounds)
+        return
+    if plugin.name == "vggish":  # whose post-processing rounds
+        model = plugin.module.load_model(postprocess=False, random_weights=SEED)
+    outputs = [model.scenes, lambda x: model.timestamps(x)[0]]
+    if plugin.name in LAYER_SIZES:
+        outputs.append(lambda x: torch.cat(model.layers(x), 1))
+    reached: set[str] = set()
+    for output in outputs:
+        output(sounds).square().mean().backward()
+        assert sounds.grad is not None and sounds.grad.isfinite().all() and sounds.grad.any()
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        assert all(gradient.isfinite().all() for gradient in gradients.values())
+        reached |= {name for name, gradient in gradients.items() if gradient.any()}
+        sounds.grad = None
+        model.zero_grad()
+    missed = {name for name, p in model.named_parameters() if p.requires_grad} - reached
+    assert missed == NEVER_USED.get(plugin.name, set())
 
 
 def test_sounds_have_different_embeddings(plugin: Plugin) -> None:

@@ -51,8 +51,8 @@ def raw(model: vggish.VggishModel) -> vggish.VggishModel:
 def check(case: dict[str, np.ndarray], model: vggish.VggishModel) -> None:
     sounds, postprocessor = case_audio(case, 16000), model.network.postprocessor
     if (frontend := case.get("frontend")) is not None:
-        columns = model.spectrogram(sounds)[0, :, : len(frontend)]
-        assert np.abs(columns.T.numpy() - frontend).max() < 1e-4
+        mel = model.spectrogram(sounds)[0, :, : len(frontend)]
+        assert np.abs(mel.T.numpy() - frontend).max() < 1e-4
     values, _ = vggish.get_timestamp_embeddings(sounds, raw(model))
     assert relative_error(values, case["raw"]) < TOLERANCE
     assert postprocessor is not None

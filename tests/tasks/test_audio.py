@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from task_fixtures import make_task
 
 from tasks import audio as audio_module
+from tasks import decoding
 from tasks.audio import (
     TaskAudio,
     audio_at_rate,
@@ -56,8 +57,11 @@ def test_bad_audio_is_named(tmp_path: Path) -> None:
 def test_unknown_formats_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "av", None)  # as if it were not installed
     (tmp_path / "a.m4a").write_bytes(b"not known to libsndfile")
-    with pytest.raises(TaskError, match=r"a.m4a: .*pip install 'hear-plugins\[formats\]'"):
-        read_audio(tmp_path / "a.m4a")
+    with (
+        pytest.raises(TaskError, match=r"a.m4a: .*pip install 'hear-plugins\[formats\]'"),
+        decoding.opened_here(tmp_path / "a.m4a"),
+    ):
+        pass
 
 
 def test_other_formats_are_read_with_pyav(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_long_files_are_mixed_in_blocks(tmp_path: Path, monkeypatch: pytest.Monk
     stereo = np.random.default_rng(0).uniform(-0.5, 0.5, (1000, 2))
     soundfile.write(tmp_path / "a.wav", stereo, 8000)
     whole = read_audio(tmp_path / "a.wav")[0]
-    monkeypatch.setattr(audio_module, "BLOCK_FRAMES", 64)
+    monkeypatch.setattr(decoding, "BLOCK_FRAMES", 64)
     assert np.array_equal(read_audio(tmp_path / "a.wav")[0], whole)
 
 
@@ -307,7 +311,7 @@ def test_made_audio_that_lost_its_end_is_made_again(tmp_path: Path, size: int) -
 
 
 def test_what_is_cut_off_is_not_read(tmp_path: Path) -> None:
-    audio = _noise(3 * audio_module.BLOCK_FRAMES)
+    audio = _noise(3 * decoding.BLOCK_FRAMES)
     audio[-1] = np.nan
     soundfile.write(tmp_path / "a.wav", audio, 8000, subtype="FLOAT")
     write_at_rates(tmp_path / "a.wav", {8000: tmp_path / "b.wav"}, seconds=2)
@@ -320,6 +324,7 @@ def test_a_long_recording_takes_the_memory_of_a_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audio_module, "BLOCK_FRAMES", 1 << 14)
+    monkeypatch.setattr(decoding, "BLOCK_FRAMES", 1 << 14)
     audio = _noise(120 * 48000)
     write_wav(tmp_path / "a.wav", audio, 48000)
     tracemalloc.start()

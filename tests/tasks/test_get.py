@@ -433,3 +433,77 @@ def test_links_do_not_multiply_without_limit(tmp_path: Path) -> None:
     links = [_member(f"tasks/top/{n}", tarfile.LNKTYPE, "tasks/top/a.wav") for n in range(8)]
     with pytest.raises(UnpackError, match="is a link, one of too many"):
         _unpack(_pack(tmp_path / "a.tar.gz", *links), most_bytes=300)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mirror", "htp://mirror.org", "http://", "http://[::1", "http://a:b/", "file:", "http://a b/"],
+)
+def test_a_base_url_that_is_none(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "get", "esc50", "--base-url", url]) == 2
+    err = capsys.readouterr().err
+    assert f"--base-url is {url!r}; expected the URL" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe" * 40, b"", b"0" * 5, b"\0" * 64, b"a" * 100_000])
+def test_a_record_that_is_none(server: ArchiveServer, tmp_path: Path, content: bytes) -> None:
+    record = tmp_path / ".archives" / f"{_name(ESC50)}.sha256"
+    record.parent.mkdir()
+    record.write_bytes(content)
+    with pytest.raises(TaskError, match=r"sha256: (holds no SHA-256; delete it|has more than)"):
+        _get(server, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["", ".part", ".sha256"])
+def test_what_is_no_file_is_in_the_way(server: ArchiveServer, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / ".archives" / (_name(ESC50) + suffix)
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(TaskError, match=r"is no regular file; move it away"):
+        _get(server, tmp_path)
+
+
+def _archive(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+DEEP_JSON = b"[" * 100_000 + b"]" * 100_000
+ROWS = b"idx,label\n" + b"".join(b"%d,l%d\n" % (i, i) for i in range(3_000_000))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({f"{ESC50}/task_metadata.json": DEEP_JSON}, "nested too deeply"),
+        ({f"{ESC50}/{'a/' * 3000}b": b""}, "folders deep"),
+        ({f"{ESC50}/{'a' * 300}": b""}, "has a name that no file of a task has"),
+        ({f"{ESC50}/a\x1b[2J": b""}, "has a name that no file of a task has"),
+        ({f"{ESC50}/\udcff": b""}, "has a name that no file of a task has"),
+    ],
+)
+def test_archives_of_depth_and_odd_names(
+    server: ArchiveServer, tmp_path: Path, members: dict[str, bytes], says: str
+) -> None:
+    server.files[_name(ESC50)] = _archive(members)
+    with pytest.raises(TaskError) as refused:
+        _get(server, tmp_path)
+    line = str(refused.value)
+    assert says in line and "\n" not in line and "\x1b" not in line and line.encode()
+    assert _left(tmp_path) == set()
+
+
+@pytest.mark.timeout(60)
+def test_an_archive_with_millions_of_labels(server: ArchiveServer, tmp_path: Path) -> None:
+    task = make_published(tmp_path / "made", "esc50", clips=8)
+    (task / "labelvocabulary.csv").write_bytes(ROWS)
+    name, content = archive_of(task)
+    server.files[name] = content
+    with pytest.raises(TaskError, match=r"labelvocabulary.csv: has more than 4194304 bytes"):
+        _get(server, tmp_path / "into")

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, frames_of
-from benchmark.errors import UserError
 from benchmark.metrics.event_metrics import EventTable
 from benchmark.metrics.events import Frames, Postprocessing, postprocessings, predicted_events
 from benchmark.probes.mlp import Head, loss_function
 from benchmark.probes.training import Validate, as_logged, predict
 from benchmark.protocols.hear.folds import Fold
+from benchmark.protocols.hear.protocol import check_task
 from benchmark.protocols.task_metrics import metrics_of
 
 
@@ -46,15 +46,11 @@ class Evaluator:
 
     def __init__(self, task: EmbeddedTask) -> None:
         self.task = task
+        check_task(task.metadata)
         self.metrics = metrics_of(task)
         self.by_score = bool(task.metadata.get("use_scoring_for_early_stopping", True))
         self.maximize = self.by_score and self.metrics[0].higher_is_better
         self.postprocessings = postprocessings(task.metadata) if task.kind == "event" else [()]
-        if not self.by_score and len(self.postprocessings) != 1:
-            raise UserError(
-                "a task that stops by its loss must have one point in event_postprocessing_grid,"
-                f" not {len(self.postprocessings)}"
-            )
         self._frames = cache(task.frames)
         self._true_events = cache(lambda split: self._events_of(split, self._frames(split)))
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.protocols.hear.options import SEED
+from benchmark.registry import near_name
 
 # What the kit holds as objects stands here as the text that it writes for them into its scores,
 # without the address in memory that it adds to functions.
@@ -45,7 +47,19 @@ _CHANGES: dict[str, dict[str, list[Any]]] = {
 _OF_TASK: dict[str, dict[str, list[Any]]] = {
     "dcase2016_task2": {"check_val_every_n_epoch": [10]}  # "sed_eval is very slow"
 }
-_WHOLE = ("hidden_dim", "patience", "max_epochs", "check_val_every_n_epoch", "batch_size")
+# Of what a task may replace: the least and the largest value, and whether it is a whole number. No
+# task comes near the largest; beyond them is a mistake that would end in a lack of memory.
+_RANGES: dict[str, tuple[float, float, bool]] = {
+    "hidden_layers": (0, 16, True),
+    "hidden_dim": (1, 1 << 16, True),
+    "dropout": (0, 0.99, False),
+    "lr": (1e-9, 1e3, False),
+    "patience": (1, 1 << 20, True),
+    "max_epochs": (1, 1 << 20, True),
+    "check_val_every_n_epoch": (1, 1 << 20, True),
+    "batch_size": (2, 1 << 20, True),
+}
+MOST_POINTS = 10_000
 
 
 def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -66,10 +80,8 @@ def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[dict
         If the metadata asks for a head that hear-eval-kit cannot make.
     """
     values = {**_DEFAULT, **_CHANGES[grid], **_OF_TASK.get(metadata["task_name"], {})}
-    own = metadata.get("evaluation_params", {}).get("task_specific_param_grid", {})
-    values.update(own)
-    for name in own:
-        _check(name, values[name])
+    check_grid(metadata)
+    values.update(_own(metadata))
     # scikit-learn's ParameterGrid: names sorted, the last one changes fastest.
     names = sorted(values)
     points = [
@@ -80,11 +92,47 @@ def grid_points(grid: str, count: int, metadata: Mapping[str, Any]) -> list[dict
     return points[:count]
 
 
-def _check(name: str, values: Any) -> None:
-    where = f"evaluation_params.task_specific_param_grid.{name} in task_metadata.json"
-    if not isinstance(values, list) or not values:
-        raise UserError(f"{where} must be a list of values, not {values!r}")
-    if name in _DEFAULT and isinstance(_DEFAULT[name][0], str):
-        raise UserError(f"{where}: hear-eval-kit knows no other {name} than its own; leave it out")
-    if name in _WHOLE and not all(isinstance(value, int) and value >= 1 for value in values):
-        raise UserError(f"{where} must hold whole numbers of at least 1, not {values!r}")
+def check_grid(metadata: Mapping[str, Any]) -> None:
+    """Check the part of the grid that a task replaces.
+
+    Raises
+    ------
+    UserError
+        Naming a value that HEAR's head and training do not have.
+    """
+    where = "evaluation_params.task_specific_param_grid"
+    own = _own(metadata)
+    if not isinstance(own, dict):
+        raise UserError(f"{where} must be an object of lists, not {own!r:.80}")
+    for name, values in own.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{where}.{name} must be a list of values, not {values!r:.80}")
+        if name not in _DEFAULT:
+            raise UserError(
+                f"{where} has {name!r:.80}{near_name(name, _DEFAULT)}; expected one of"
+                f" {', '.join([*_RANGES, 'norm_after_activation'])}"
+            )
+        if isinstance(_DEFAULT[name][0], str):
+            raise UserError(
+                f"{where}.{name}: hear-eval-kit knows no other {name} than its own; leave it out"
+            )
+        if name not in _RANGES:
+            if not all(isinstance(value, bool) for value in values):
+                raise UserError(f"{where}.{name} must hold true or false, not {values!r:.80}")
+            continue
+        least, most, whole = _RANGES[name]
+        kind = int if whole else (int, float)
+        if not all(
+            isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most
+            for value in values
+        ):
+            raise UserError(
+                f"{where}.{name} must hold {'whole ' if whole else ''}numbers from {least} to"
+                f" {most}, not {values!r:.80}"
+            )
+    if (count := prod(len(values) for values in ({**_DEFAULT, **own}).values())) > MOST_POINTS:
+        raise UserError(f"{where} makes a grid of {count} points, expected at most {MOST_POINTS}")
+
+
+def _own(metadata: Mapping[str, Any]) -> Any:
+    return metadata.get("evaluation_params", {}).get("task_specific_param_grid", {})

@@ -69,9 +69,7 @@ def evaluate_with_kit(
     kit, links = work / "kit", work / "kit" / "embeddings"
     shutil.rmtree(kit, ignore_errors=True)
     try:
-        links.mkdir(parents=True)
-        for file in _files(embeddings, metadata):
-            (links / file.name).symlink_to(file.resolve())
+        link_embeddings(embeddings, links)
         with disk_errors(work):
             _run(kit, work / LOG_FILE, options, len(folds(metadata)), on_progress)
             for predictions in links.glob("*.predictions.pkl"):
@@ -80,6 +78,20 @@ def evaluate_with_kit(
     finally:
         shutil.rmtree(kit, ignore_errors=True)
     return _read_json(work / SCORES_FILE)
+
+
+def link_embeddings(embeddings: Path, folder: Path) -> None:
+    """Make `folder`, with links to all the files of embeddings that the kit reads.
+
+    Raises
+    ------
+    UserError
+        The embeddings are not complete.
+    """
+    files = list(_files(embeddings, _read_json(embeddings / METADATA_FILE)))
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file.name).symlink_to(file.resolve())
 
 
 def require_kit() -> None:
@@ -168,13 +180,17 @@ def _run(
     on_progress(1.0, "done")
 
 
-def _environment(folder: Path, threads: int) -> dict[str, str]:
-    """The user's environment with this package importable; no GPU, no bars, no files elsewhere."""
+def kit_environment() -> dict[str, str]:
+    """The user's environment with this package importable."""
     here = str(Path(__file__).resolve().parents[3])
     path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{path}" if path else here}
+
+
+def _environment(folder: Path, threads: int) -> dict[str, str]:
+    """As `kit_environment`; no GPU, no bars, no files elsewhere."""
     return {
-        **os.environ,
-        "PYTHONPATH": f"{here}{os.pathsep}{path}" if path else here,
+        **kit_environment(),
         "CUDA_VISIBLE_DEVICES": "",
         "MPLCONFIGDIR": str(folder),
         "TQDM_DISABLE": "1",

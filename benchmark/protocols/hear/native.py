@@ -25,6 +25,7 @@ import torch
 
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_task
 from benchmark.embeddings.store import disk_errors
+from benchmark.models.fingerprint import functions_hash
 from benchmark.probes.batched_training import train_batched
 from benchmark.probes.mlp import Hparams, init_head
 from benchmark.probes.training import cpu_threads, train
@@ -36,6 +37,7 @@ from benchmark.protocols.hear.options import SCORES_FILE, SEED, HearTrainingOpti
 from benchmark.protocols.hear.runs import KeptRuns, Run, rng_state_text, set_rng_state, write_file
 from benchmark.protocols.registry import OnProgress
 from benchmark.protocols.result import FoldResult
+from benchmark.protocols.task_metrics import metrics_of
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def evaluate_native(
             "options": options.that_change_scores(),
             "variant": asdict(variant),
             "torch": torch.__version__,
+            "code": functions_hash([evaluate_native, *(one.compute for one in metrics_of(task))]),
             "embeddings": task.fingerprint(),
         }
         evaluation = _Evaluation(task, KeptRuns(work, settings), options, variant, on_progress)

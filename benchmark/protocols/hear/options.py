@@ -60,6 +60,14 @@ class HearTrainingOptions(ProtocolOptions):
         only_if_chosen=True,
     )
 
+    def remarks(self) -> tuple[str, ...]:
+        if self.grid == "faster" and self.grid_points == 1:
+            return (
+                "--grid faster with one point trains one small probe and chooses nothing: it shows"
+                " that everything runs, its scores do not tell models apart",
+            )
+        return ()
+
 
 @dataclass(frozen=True)
 class HearOptions(HearTrainingOptions):

@@ -5,9 +5,12 @@ Two engines give the same numbers on one machine: hear-eval-kit itself, and one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.protocols.hear.grid import check_grid
 from benchmark.protocols.hear.options import SEED, HearOptions, HearTrainingOptions
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
@@ -47,6 +50,20 @@ def check(options: HearOptions) -> None:
     check_training(options)
 
 
+def check_task(metadata: Mapping[str, Any]) -> None:
+    """Raise `UserError` if the task's ``evaluation_params`` are not hear-eval-kit's."""
+    from benchmark.metrics.events import postprocessings
+
+    check_grid(metadata)
+    if metadata["embedding_type"] == "event":
+        choices = postprocessings(metadata)
+        if not metadata.get("use_scoring_for_early_stopping", True) and len(choices) != 1:
+            raise UserError(
+                "a task that stops by its loss must have one point in event_postprocessing_grid,"
+                f" not {len(choices)}"
+            )
+
+
 PROTOCOLS = (
     Protocol(
         name="hear",
@@ -56,6 +73,7 @@ PROTOCOLS = (
         evaluate=evaluate,
         seed=SEED,
         check=check,
+        check_task=check_task,
         recommended_for="standing beside published HEAR scores; its one seed cannot tell close"
         " models apart",
     ),

@@ -11,10 +11,12 @@ import re
 from collections.abc import Sequence
 
 from benchmark.errors import UserError
-from benchmark.records.comparability import boards
-from benchmark.records.published import HEAR_TASKS, LEADERBOARD, SOURCES, comparable
+from benchmark.records.comparability import ComparableGroup, comparable_groups
+from benchmark.records.published import HEAR_TASKS, LEADERBOARD, SOURCES, why_not_comparable
 from benchmark.records.record import Record
 from benchmark.reports.paper_tables import own_score
+
+_FOLDERS = frozenset(folder for task in HEAR_TASKS.values() for folder in task.folders)
 
 
 def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -> str:
@@ -23,8 +25,9 @@ def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -
     Parameters
     ----------
     records
-        Those of the model, made with the HEAR protocol, its default grid and 8 grid points. Tasks
-        without a record stay empty; Beehive is the mean over its two folds and needs both.
+        Those of the model, made with the HEAR protocol, its default grid and 8 grid points, in
+        float32 on a CPU. Tasks without a record stay empty; Beehive is the mean over its two
+        folds and needs both. An undefined score counts as the worst.
     name, url
         As they shall stand on the board.
     date
@@ -38,29 +41,50 @@ def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -
     Raises
     ------
     UserError
-        Several models or ways of evaluation, records that do not belong on the board (demo tasks,
-        random weights, other settings), or a field that would break the file.
+        A task has only records that do not belong on the board (named, with the reason); several
+        models; two contents of one task; or a field that would break the file.
     """
     for field in (name, url):
         if not field or re.search(r'[,"\r\n]', field):
             raise UserError(f"leaderboard: {field!r} needs text without commas, quotes, line feeds")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
         raise UserError(f"leaderboard: the date is written like 2026-11-20, not {date!r}")
-    fitting = [record for record in records if comparable(record, SOURCES[LEADERBOARD])]
+    source = SOURCES[LEADERBOARD]
+    fitting, refused = [], {}
+    for record in records:
+        if record.task.demo or record.unit.protocol != source.protocol:
+            continue
+        if reason := why_not_comparable(record, source):
+            refused[record.unit.embedding.task] = reason
+        else:
+            fitting.append(record)
+    there = {record.unit.embedding.task for record in fitting}
+    for folder, reason in refused.items():
+        if folder not in there and folder in _FOLDERS:
+            raise UserError(f"leaderboard: the record of {folder} does not belong there: {reason}")
     if not fitting:
         raise UserError(
-            "leaderboard: no record of a HEAR task with published weights, protocol hear, grid "
-            "default and 8 grid points"
+            f"leaderboard: no record of a HEAR task under the protocol {source.protocol}"
         )
-    found = boards(fitting)
-    if len(found) > 1 or len(found[0].models) > 1:
-        rows = [f"{row} ({board.title})" for board in found for row in board.models.values()]
-        raise UserError(f"leaderboard: a row is of one model evaluated in one way, not {rows}")
-    board = found[0]
-    (model,) = board.models
-    scores = [own_score(board, model, task.name, task.metric) for task in HEAR_TASKS.values()]
-    cells = ["" if s is None or s.mean is None else _number(s.mean) for s in scores]
+    group, *others = comparable_groups(fitting)
+    if others:
+        raise UserError("leaderboard: records from several seeds; leave all but one out")
+    if len(group.rows) > 1:
+        raise UserError(
+            f"leaderboard: a row is of one model, not of {', '.join(group.rows.values())}"
+        )
+    if several := [key.folder for key in group.tasks if _contents(group, key.folder) > 1]:
+        raise UserError(f"leaderboard: records of two contents of {several[0]}; leave one out")
+    (row,) = group.rows
+    cells = []
+    for task in HEAR_TASKS.values():
+        summary = own_score(group, row, source, task.name, task.metric)
+        cells.append("" if summary is None or summary.mean is None else _number(summary.mean))
     return ",".join([name, url, date, *cells])
+
+
+def _contents(group: ComparableGroup, folder: str) -> int:
+    return sum(key.folder == folder for key in group.tasks)
 
 
 def _number(value: float) -> str:

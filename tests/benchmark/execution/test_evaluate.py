@@ -12,14 +12,18 @@ import pytest
 from embedded_tasks import make_kfold
 from filelock import FileLock
 
-from benchmark.errors import UserError
-from benchmark.execution.evaluate import FINISHED_FILE, evaluate
+from benchmark.errors import BusyError, UserError
+from benchmark.execution import evaluate as module
+from benchmark.execution.evaluate import FINISHED_FILE, LOCK_FILE, evaluate
 from benchmark.protocols.hear.folds import folds
 from benchmark.protocols.hear.options import HearOptions
 from benchmark.protocols.registry import PROTOCOLS_REGISTRY, protocol
 from benchmark.protocols.result import FoldResult
-from benchmark.records.comparability import boards
+from benchmark.records.comparability import comparable_groups
+from benchmark.records.json_form import to_json
 from benchmark.records.record import read_record
+from benchmark.records.statistics import Score
+from benchmark.records.work_unit import EmbeddingUnit, ModelIdentity
 
 TASK = {
     "task_name": "tiny",
@@ -31,16 +35,26 @@ TASK = {
     "splits": ["train", "valid", "test"],
     "evaluation": ["event_onset_200ms_fms"],
 }
-EMBEDDING = {
-    "model": "some.model-12345678",
-    "module": "some.model",
-    "options": {},
+UNIT = EmbeddingUnit(
+    model=ModelIdentity(
+        module="some.model",
+        code="c0de",
+        version=None,
+        options={},
+        weights="none",
+        sample_rate=16000,
+    ),
+    task="tiny-v1-small",
+    task_hash="ab" * 32,
+    representation="timestamps",
+    resampler="none",
+)
+EMBEDDING: dict[str, Any] = {
+    "unit": to_json(UNIT),
+    "name": "",
     "weights": {"weights": "none"},
     "embedding_size": 4,
     "hop_ms": 50.0,
-    "resampler": "none",
-    "task": "tiny",
-    "task_hash": "ab" * 32,
     "seconds": {"total": 1.0},
     "audio_seconds": 10.0,
     "versions": {},
@@ -70,7 +84,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 @pytest.fixture
 def embeddings(tmp_path: Path) -> Path:
-    folder = tmp_path / "out" / "embeddings" / "some.model-12345678" / "tiny-v1-small-abababab"
+    folder = tmp_path / "out" / "embeddings" / UNIT.folder
     folder.mkdir(parents=True)
     (folder / "task_metadata.json").write_text(json.dumps(TASK))
     (folder / "embedding.json").write_text(json.dumps(EMBEDDING))
@@ -90,9 +104,12 @@ def test_a_record_is_written_once(embeddings: Path, engine: Engine) -> None:
     path = run(embeddings, engine="kit")
     written = path.read_bytes()
     record = read_record(path)
-    assert (record.model, record.protocol, record.engine) == (EMBEDDING["model"], "hear", "kit")
-    assert record.settings == {"grid": "default", "grid_points": 8, "threads": 2}
-    assert record.scores == {"test": {"event_onset_200ms_fms": 0.5}}
+    unit = record.unit
+    assert unit.embedding == UNIT
+    assert (unit.protocol, unit.version, unit.engine, unit.threads) == ("hear", 1, "kit", 2)
+    assert (unit.options, unit.seeds) == ({"grid": "default", "grid_points": 8}, (42,))
+    assert record.scores == (Score("test", 42, "event_onset_200ms_fms", 0.5),)
+    assert path == embeddings.parents[2] / "records" / unit.record
     assert run(embeddings, engine="kit") == path
     assert (path.read_bytes(), engine.calls) == (written, 1)
 
@@ -109,31 +126,76 @@ def test_what_changes_scores_is_another_evaluation(embeddings: Path, engine: Eng
     assert run(embeddings, in_memory=False) in paths
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, lambda record: record.write_text("{")])
-def test_a_lost_record_is_written_again_without_training(
-    damage: Any, embeddings: Path, engine: Engine
+def test_devices_of_one_class_are_one_evaluation(embeddings: Path, engine: Engine) -> None:
+    assert run(embeddings, device="cuda") == run(embeddings, device="cuda:0") != run(embeddings)
+
+
+def test_what_a_change_of_version_or_code_makes_old_is_evaluated_again(
+    embeddings: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    first = run(embeddings)
+    hear = PROTOCOLS_REGISTRY.get("hear")
+    monkeypatch.setitem(PROTOCOLS_REGISTRY.built_in, "hear", replace(hear, version=2))
+    second = run(embeddings)
+    monkeypatch.setattr(module, "_code_of", lambda modules: "another")
+    third = run(embeddings)
+    assert len({first, second, third}) == engine.calls == 3
+    assert len(comparable_groups(map(read_record, (first, second)))) == 2
+    (group,) = comparable_groups(map(read_record, (second, third)))
+    assert group.replaced == 1
+
+
+def test_a_lost_record_is_written_again_without_training(embeddings: Path, engine: Engine) -> None:
     record = run(embeddings)
     scores = read_record(record).scores
-    damage(record)
+    record.unlink()
     assert read_record(run(embeddings)).scores == scores
     assert engine.calls == 1
 
 
-def test_undefined_scores_are_null(embeddings: Path, engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"), [("{", "not JSON"), ('{"schema": 99}', "a newer hear-plugins wrote it")]
+)
+def test_a_record_that_cannot_be_read_is_never_overwritten(
+    embeddings: Path, engine: Engine, content: str, said: str
+) -> None:
+    record = run(embeddings)
+    record.write_text(content)
+    with pytest.raises(UserError, match=f"{said}.*It is not overwritten: move it away"):
+        run(embeddings)
+    assert record.read_text() == content
+
+
+def test_a_new_display_name_reaches_the_record(embeddings: Path, engine: Engine) -> None:
+    date = read_record(run(embeddings)).date
+    (embeddings / "embedding.json").write_text(json.dumps({**EMBEDDING, "name": "mine"}))
+    record = read_record(run(embeddings))
+    assert (record.name, record.date, engine.calls) == ("mine", date, 1)
+
+
+def test_undefined_scores_are_null_and_infinite_ones_kept(embeddings: Path, engine: Engine) -> None:
     engine.score = math.nan
-    assert read_record(run(embeddings)).scores == {"test": {"event_onset_200ms_fms": None}}
+    assert read_record(run(embeddings)).scores[0].value is None
+    engine.score = math.inf
+    assert read_record(run(embeddings, grid="fast")).scores[0].value == math.inf
+
+
+def test_an_evaluation_that_another_process_is_at_is_busy(embeddings: Path, engine: Engine) -> None:
+    record = run(embeddings)
+    record.unlink()
+    (finished,) = (embeddings.parents[2] / "evaluations").rglob(FINISHED_FILE)
+    with (
+        FileLock(finished.with_name(LOCK_FILE)),
+        pytest.raises(BusyError, match="another process is at this evaluation"),
+    ):
+        run(embeddings)
+    assert run(embeddings) == record
 
 
 def test_errors_say_what_to_do(embeddings: Path, engine: Engine) -> None:
-    work = embeddings.parents[2] / "evaluations"
     run(embeddings)
-    (finished,) = work.rglob(FINISHED_FILE)
-    (embeddings.parents[2] / "records").rename(embeddings.parents[2] / "elsewhere")
-    with (
-        FileLock(finished.with_name(".lock")),
-        pytest.raises(UserError, match="another process is at this evaluation"),
-    ):
+    (embeddings / "embedding.json").write_text(json.dumps({**EMBEDDING, "unit": None}))
+    with pytest.raises(UserError, match="names no unit of work .* embed again"):
         run(embeddings)
     (embeddings / "embedding.json").unlink()
     with pytest.raises(UserError, match="not complete; embed again first"):
@@ -174,16 +236,22 @@ def test_the_kit_lacks_what_is_ours_alone() -> None:
         hear.check(HearOptions(device="tpu"))
 
 
-def test_seeds_decide_what_is_comparable(tmp_path: Path) -> None:
-    embeddings = make_kfold(tmp_path / "out" / "embeddings" / EMBEDDING["model"] / "kfold")
+def test_seeds_decide_what_is_comparable_and_folds_are_kept(tmp_path: Path) -> None:
+    embeddings = make_kfold(tmp_path / "out" / "embeddings" / UNIT.folder)
     (embeddings / "embedding.json").write_text(json.dumps(EMBEDDING))
     metadata = embeddings / "task_metadata.json"
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "mode": "small"}))
-    quick = {"grid": "faster", "grid_points": 1, "threads": 1}
+    quick: dict[str, Any] = {"grid": "faster", "grid_points": 1, "threads": 1}
     plain = read_record(run(embeddings, **quick))
     several = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3, 8)))
     one = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3,)))
-    assert (several.protocol, several.seeds) == ("hear-multiseed", (3, 8))
-    assert (several.runs_are, list(several.scores)) == ("repeats", ["seed 3", "seed 8"])
-    assert (plain.protocol, plain.seeds) == ("hear", (42,))
-    assert len(boards([plain, several, one])) == 3, "they must not meet in a table"
+    assert (several.unit.protocol, several.unit.seeds) == ("hear-multiseed", (3, 8))
+    names = list(dict.fromkeys(score.fold for score in plain.scores))
+    runs = {(score.fold, score.seed) for score in several.scores}
+    assert runs == {(fold, seed) for fold in names for seed in (3, 8)} and len(names) > 1
+    assert (plain.unit.protocol, plain.unit.seeds) == ("hear", (42,))
+    assert len(comparable_groups([plain, several, one])) == 3, "they must not meet in a table"
+    for_seed_3 = [score for score in several.scores if score.seed == 3]
+    assert for_seed_3 == list(one.scores)
+    clips = [len(json.loads((embeddings / f"{fold}.json").read_text())) for fold in names]
+    assert plain.task.test_clips == sum(clips)

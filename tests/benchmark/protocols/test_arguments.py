@@ -47,6 +47,15 @@ def test_options_are_read_by_the_chosen_protocol() -> None:
     assert options.settings() == {"grid": "faster", "grid_points": 8, "parallel_grid": True}
 
 
+def test_a_grid_that_measures_nothing_is_remarked_on() -> None:
+    said: list[str] = []
+    parsed("--grid faster --grid-points 2", said.append)
+    assert said == []
+    parsed("--grid faster --grid-points 1", said.append)
+    (line,) = said
+    assert "one point" in line and "do not tell models apart" in line
+
+
 def test_what_changes_no_score_is_no_setting() -> None:
     options = HearOptions(engine="kit", in_memory=False)
     assert options.that_change_scores() == HearOptions().that_change_scores()

@@ -26,6 +26,7 @@ from scipy.ndimage import median_filter
 from benchmark.embeddings import dataset as native_data
 from benchmark.errors import UserError
 from benchmark.metrics.events import Frames, predicted_events
+from benchmark.protocols.hear import native as engine
 from benchmark.protocols.hear.kit_scores import aggregate, means_by_seed
 from benchmark.protocols.hear.native import Variant, evaluate_native
 from benchmark.protocols.hear.options import SCORES_FILE, HearOptions, MultiseedOptions
@@ -156,6 +157,29 @@ def test_other_options_or_embeddings_start_anew(tmp_path: Path) -> None:
     (rows * 2).tofile(folder / "fold01.embeddings.npy")
     again = evaluate_native(folder, work, FASTER, quiet)
     assert again["fold01"]["test_loss"] != first["fold01"]["test_loss"]
+
+
+def test_trainings_of_other_code_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, work = make_pitch(tmp_path / "embeddings"), tmp_path / "work"
+    evaluate_native(folder, work, FASTER, quiet)
+    kept = {path: path.stat().st_mtime_ns for path in work.glob("*.run.json")}
+    evaluate_native(folder, work, FASTER, quiet)
+    assert kept == {path: path.stat().st_mtime_ns for path in work.glob("*.run.json")}
+    monkeypatch.setattr(engine, "functions_hash", lambda functions: "as after a fix in the engine")
+    evaluate_native(folder, work, FASTER, quiet)
+    assert all(path.stat().st_mtime_ns > made for path, made in kept.items())
+
+
+def test_timestamps_before_the_sound_are_refused(tmp_path: Path) -> None:
+    folder = make_dcase(tmp_path / "embeddings")
+    path = folder / "valid.filename-timestamps.json"
+    rows = json.loads(path.read_text())
+    rows[0][1] = -25.0
+    path.write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="a timestamp is -25.0; expected ms from 0 on"):
+        evaluate_native(folder, tmp_path / "work", FASTER, quiet)
 
 
 @pytest.mark.parametrize("make", [make_kfold, make_pitch, make_dcase])

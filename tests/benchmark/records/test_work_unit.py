@@ -66,7 +66,7 @@ CHANGES: list[tuple[dict[str, Any], Part]] = [
     ({"model_version": None}, Part.NOTE),
     ({"model_options": {}}, Part.ROW),
     ({"model_weights": "ef" * 32}, Part.ROW),
-    ({"model_sample_rate": 32000}, Part.ROW),
+    ({"model_sample_rate": 32000}, Part.NOTE),
     ({"model_dtype": "bfloat16"}, Part.ROW),
     ({"model_device": "cuda"}, Part.ROW),
     ({"model_tf32": True}, Part.ROW),

@@ -1,10 +1,8 @@
-"""Modules side by side, and BYOL-S/CvT beside openSMILE."""
+"""Concatenated models, and BYOL-S/CvT with openSMILE."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,59 +10,76 @@ import torch
 from parity_fixtures import GOLDEN, audio, filled_like, relative_error, save
 
 from hear_plugins import byol_s_cvt_opensmile, hybrid_byol_s_cvt, logmel
-from hear_plugins.api.concatenation import concatenate, scene_embeddings, timestamp_embeddings
+from hear_plugins.api.concatenation import concatenate
+from hear_plugins.api.hear_functions import (
+    get_layer_embeddings,
+    get_scene_embeddings,
+    get_timestamp_embeddings,
+)
+from hear_plugins.api.hear_model import HearModel
 from hear_plugins.networks.cvt import CvT
 
 CVT_TOLERANCE = 1e-5  # as tests/test_byol_s.py: of the largest value
 
 
-def made_up(name: str, size: int, hop_ms: float = 50.0, rate: int = 16000) -> tuple[Any, Any]:
-    """A module that answers with its size."""
+class MadeUp(HearModel):
+    """A model that answers with its size."""
 
-    def frames(sounds: torch.Tensor, model: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        times = torch.arange(0, 1000 * sounds.shape[1] / rate, hop_ms).expand(len(sounds), -1)
+    def __init__(self, size: int, hop_ms: float = 50.0, rate: int = 16000) -> None:
+        super().__init__()
+        self.sample_rate, self.hop_ms = rate, hop_ms
+        self.scene_embedding_size = self.timestamp_embedding_size = size
+        self.provenance = {"weights": "none"}
+
+    def scenes(self, audio: torch.Tensor) -> torch.Tensor:
+        size = self.scene_embedding_size
+        return torch.full((len(audio), size), float(size))
+
+    def timestamps(self, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        end_ms = 1000 * audio.shape[1] / self.sample_rate
+        times = torch.arange(0, end_ms, self.hop_ms).expand(len(audio), -1)
+        size = self.timestamp_embedding_size
         return torch.full((*times.shape, size), float(size)), times
 
-    model = torch.nn.Module()
-    model.sample_rate, model.provenance = rate, {"weights": "none"}
-    model.scene_embedding_size = model.timestamp_embedding_size = size
-    module = SimpleNamespace(
-        __name__=name,
-        get_scene_embeddings=lambda sounds, model: torch.full((len(sounds), size), float(size)),
-        get_timestamp_embeddings=frames,
-    )
-    return module, model
+    def layers(self, audio: torch.Tensor) -> list[torch.Tensor]:
+        return [self.scenes(audio)] * 2
 
 
 def test_values_are_in_the_order_of_the_parts() -> None:
-    model = concatenate([made_up("a", 2), made_up("b", 3), made_up("c", 1)])
+    model = concatenate({"a": MadeUp(2), "b": MadeUp(3), "c": MadeUp(1)})
     assert model.scene_embedding_size == model.timestamp_embedding_size == 6
     assert model.sample_rate == 16000 and not model.training
     sounds = torch.zeros(2, 1600)
-    assert scene_embeddings(sounds, model).tolist() == [[2, 2, 3, 3, 3, 1]] * 2
-    frames, times = timestamp_embeddings(sounds, model)
+    assert get_scene_embeddings(sounds, model).tolist() == [[2, 2, 3, 3, 3, 1]] * 2
+    frames, times = get_timestamp_embeddings(sounds, model)
     assert frames.tolist() == [[[2, 2, 3, 3, 3, 1]] * 2] * 2
     assert times.tolist() == [[0, 50]] * 2
+    sizes = [layer.shape[1] for layer in get_layer_embeddings(sounds, model)]
+    assert sizes == [2, 2, 3, 3, 1, 1]
 
 
 def test_timestamps_must_coincide() -> None:
-    model = concatenate([made_up("slow", 1), made_up("fast", 1, hop_ms=40.0)])
+    model = concatenate({"slow": MadeUp(1), "fast": MadeUp(1, hop_ms=40.0)})
     expected = r"slow has 20 \(0, 50, 100, ... ms\), fast has 25 \(0, 40, 80, ... ms\)"
     with pytest.raises(ValueError, match=expected):
-        timestamp_embeddings(torch.zeros(1, 16000), model)
+        get_timestamp_embeddings(torch.zeros(1, 16000), model)
 
 
 def test_rates_must_be_the_same() -> None:
     with pytest.raises(ValueError, match="a takes 16000 Hz, b takes 48000 Hz; expected"):
-        concatenate([made_up("a", 1), made_up("b", 1, rate=48000)])
+        concatenate({"a": MadeUp(1), "b": MadeUp(1, rate=48000)})
     with pytest.raises(ValueError, match="no parts"):
-        concatenate([])
+        concatenate({})
 
 
 def test_provenance_tells_of_every_part() -> None:
-    parts = [(logmel, logmel.load_model()), made_up("b", 1)]
-    parts.append((hybrid_byol_s_cvt, hybrid_byol_s_cvt.load_model(random_weights=3)))
-    provenance = concatenate(parts).provenance
+    provenance = concatenate(
+        {
+            logmel.__name__: logmel.load_model(),
+            "b": MadeUp(1),
+            "c": hybrid_byol_s_cvt.load_model(random_weights=3),
+        }
+    ).provenance
     assert (provenance["weights"], provenance["random_weights"]) == ("random", 3)
     assert [part["weights"] for part in provenance["parts"]] == ["none", "none", "random"]
     assert provenance["parts"][0]["module"] == "hear_plugins.logmel"

@@ -15,7 +15,7 @@ from benchmark.cli.main import main
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.models.calling import call, check_output
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
-from hear_plugins.api.precision import compile_blocks, full_precision, lowered
+from hear_plugins.api.precision import autocast, compile_blocks, full_precision
 from hear_plugins.frontends.log_mel import LogMel
 from hear_plugins.networks.linear import Linear
 
@@ -82,7 +82,7 @@ def test_spectrograms_stay_in_float32() -> None:
     frontend = LogMel(16000, 512, 160, 64, 0, 8000)
     sounds = audio(1, 0.3, 16000)
     exact = frontend(sounds)
-    with lowered(CPU, "bfloat16"):
+    with autocast(CPU, "bfloat16"):
         assert torch.equal(frontend(sounds), exact)
         assert (sounds[:, :64] @ sounds[:, :64].T).dtype == torch.bfloat16  # as networks do
 
@@ -91,7 +91,7 @@ def test_spectrograms_stay_in_float32() -> None:
         def product(self, x: Tensor) -> Tensor:
             return x @ x.T
 
-    with lowered(CPU, "bfloat16"):
+    with autocast(CPU, "bfloat16"):
         assert Owner().product(sounds[:, :64]).dtype == torch.float32
 
 

@@ -26,8 +26,8 @@ RECIPES = [
 
 def worst(file: str, array: str, spec: LogMel) -> float:
     case = golden_cases(GOLDEN / file)["short_s1"]
-    columns = spec(case_audio(case, 16000))[0, :, : case[array].shape[1]]
-    return float(np.abs(columns.numpy() - case[array]).max())
+    mel = spec(case_audio(case, 16000))[0, :, : case[array].shape[1]]
+    return float(np.abs(mel.numpy() - case[array]).max())
 
 
 @pytest.mark.parametrize(("file", "array", "spec"), RECIPES)
@@ -65,7 +65,7 @@ def test_silence_is_the_floor() -> None:
     n_samples=st.integers(1, 30000),
     win_length=st.sampled_from([400, 512]),
 )
-def test_windows_share_columns_exactly(
+def test_windows_share_frames_exactly(
     length: int, step: int, n_samples: int, win_length: int
 ) -> None:
     spec = LogMel(16000, 512, 160, 8, 60, 7800, win_length=win_length)
@@ -80,7 +80,7 @@ def test_batches_of_frames_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     audio = torch.rand(3, 40_000) - 0.5
     spec = byol_s.FRONTEND
     whole = spec(audio)
-    monkeypatch.setattr(frontends, "_MAX_FRAMES", 50)
+    monkeypatch.setattr(frontends, "MAX_FRAMES", 50)
     torch.testing.assert_close(spec(audio), whole, rtol=0, atol=1e-5)
     torch.testing.assert_close(spec(audio[1:2])[0], whole[1], rtol=0, atol=1e-5)
 
@@ -88,7 +88,7 @@ def test_batches_of_frames_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("padding", "shortest"), [("reflect", 513), ("constant", 1), (None, 1024)])
 def test_shortest_sound(padding: str | None, shortest: int) -> None:
     spec = LogMel(16000, 1024, 160, 64, 60, 7800, padding=padding)
-    assert spec(torch.zeros(1, shortest)).shape == (1, 64, spec.columns(shortest))
+    assert spec(torch.zeros(1, shortest)).shape == (1, 64, spec.n_frames(shortest))
     if shortest > 1:
         with pytest.raises(ValueError, match=f"expected at least {shortest}"):
             spec(torch.zeros(1, shortest - 1))
@@ -103,6 +103,6 @@ def test_all_golden_log_mels(shared: Path, pack: str) -> None:
     shift, scale = (-7.056, 4.193) if pack == "matpac" else (0.0, 1.0)
     for name, case in golden_cases(shared / "parity" / pack / "golden.npz").items():
         if "frontend" in case:
-            columns = (spec(case_audio(case, 16000))[0] - shift) / scale
+            mel = (spec(case_audio(case, 16000))[0] - shift) / scale
             golden = case["frontend"]
-            assert np.abs(columns[:, : golden.shape[1]].numpy() - golden).max() < 2e-4, name
+            assert np.abs(mel[:, : golden.shape[1]].numpy() - golden).max() < 2e-4, name

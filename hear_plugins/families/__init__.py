@@ -1,0 +1,1 @@
+"""Model code that several plugins of one family share."""
