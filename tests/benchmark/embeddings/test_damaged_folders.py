@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from benchmark.embeddings.extract import embed
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from tasks.folder import TaskFolder
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 Damage = Callable[[Path], None]
 
@@ -68,7 +68,7 @@ def _begin(model: LoadedModel, task: TaskFolder, out: Path, batches: int) -> Pat
         if left[0] < 0:
             raise _Interrupted
 
-    with contextlib.suppress(_Interrupted):
+    with suppress(_Interrupted):
         embed(model, task, out, batch_clips=3, on_call=on_call)
     (folder,) = (out / "embeddings").glob("*/*")
     return folder
@@ -83,7 +83,7 @@ def test_damaged_folders_are_mended(
     model = load_model(ModelSpec("tiny_hear"))
     whole = contents(embed(model, task, tmp_path / "whole", batch_clips=3).path)
 
-    @settings(max_examples=500)
+    @settings(max_examples=250)
     @given(st.integers(0, 10), st.lists(st.tuples(st.integers(0, 30), damages), max_size=4))
     def check(batches: int, hurt: list[tuple[int, Damage]]) -> None:
         out = tmp_path / "out"

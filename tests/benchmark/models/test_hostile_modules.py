@@ -16,7 +16,7 @@ from benchmark.errors import UserError
 from benchmark.models.conformance import check_before_run, validate
 from benchmark.models.hear_module import ModelSpec, load_model
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 NAME = "hostile_hear_module"
 
