@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +16,15 @@ from torch import Tensor
 from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_task
 from benchmark.embeddings.store import disk_errors
 from benchmark.errors import UserError
-from benchmark.metrics.registry import Metric, metric, metrics_named
+from benchmark.metrics.registry import Metric, metric
 from benchmark.probes.examples import Examples
+from benchmark.probes.training import cpu_threads
 from benchmark.protocols.hear.folds import Fold, folds
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.registry import OnProgress
 from benchmark.protocols.result import FoldResult
 from benchmark.protocols.scenes.kept_results import KeptResults
+from benchmark.protocols.task_metrics import metrics_of
 
 
 class SceneTask:
@@ -53,12 +54,7 @@ class SceneTask:
         if self.task.kind != "scene":
             raise UserError(f"{embeddings}: expected a scene task, but this is an event task")
         self.folds: list[Fold] = folds(self.task.metadata)
-        self.metrics: list[Metric] = metrics_named(self.task.metadata["evaluation"], "scene")
-        if self.task.has_label_mask and (bad := [m for m in self.metrics if not m.label_mask]):
-            raise UserError(
-                f"{embeddings}: labels are known in part, of which there is no {bad[0].name};"
-                " expected mAP, aucroc or d_prime in `evaluation` of task_metadata.json"
-            )
+        self.metrics: list[Metric] = metrics_of(self.task)
         self.multiclass = self.task.multiclass
         self.n_labels = len(self.task.labels)
         self.selection = metric("top1_acc" if self.multiclass else "mAP")
@@ -178,7 +174,7 @@ def evaluate_scenes(
     UserError
         The embeddings are not complete, or the task cannot be evaluated so.
     """
-    with disk_errors(work), _threads(threads):
+    with disk_errors(work), cpu_threads(threads):
         scene = SceneTask(embeddings)
         settings = {
             "protocol": protocol,
@@ -226,13 +222,3 @@ def _fit(job: Job, fit: Callable[[Job], Fitted], kept: KeptResults) -> FoldResul
         arrays["label_mask"] = test.label_mask.numpy()
     kept.write(result, arrays | scene.task.row_names(fold.test))
     return result
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
