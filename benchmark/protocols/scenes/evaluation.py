@@ -72,13 +72,17 @@ class SceneTask:
         UserError
             The task has no such split.
         """
+        self.require_splits(splits)
+        return Examples(self.rows.of(*splits))
+
+    def require_splits(self, splits: Sequence[str]) -> None:
+        """Raise `UserError` if the task lacks one of the splits."""
         for split in splits:
             if split not in self.task.metadata["splits"]:
                 raise UserError(
                     f"{self.task.path}: there is no split {split!r}, only"
                     f" {', '.join(self.task.metadata['splits'])}; this protocol needs it"
                 )
-        return Examples(self.rows.of(*splits))
 
     def score(self, probabilities: Tensor, examples: Examples) -> float:
         """Value of `selection`, NaN where it is not defined."""
@@ -153,6 +157,7 @@ def evaluate_scenes(
     fit: Callable[[Job], Fitted],
     on_progress: OnProgress,
     threads: int = 1,
+    open_task: Callable[[Path], SceneTask] = SceneTask,
 ) -> tuple[FoldResult, ...]:
     """Results for every seed and fold, those that were finished before as they are.
 
@@ -168,6 +173,8 @@ def evaluate_scenes(
         Fits a probe and applies it to the fold's test split.
     threads
         Of torch; the count changes the last bits of a sum.
+    open_task
+        Reads the folder; what it gives has the examples that `fit` trains on.
 
     Raises
     ------
@@ -175,7 +182,7 @@ def evaluate_scenes(
         The embeddings are not complete, or the task cannot be evaluated so.
     """
     with disk_errors(work), cpu_threads(threads):
-        scene = SceneTask(embeddings)
+        scene = open_task(embeddings)
         settings = {
             "protocol": protocol,
             "options": options.that_change_scores(),
