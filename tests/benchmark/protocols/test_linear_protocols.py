@@ -107,7 +107,7 @@ def test_fusion_validates_on_a_tenth_with_every_label(tmp_path: Path) -> None:
     scene_task = SceneTask(make_kfold(tmp_path / "embeddings", rows=100))
     everything = scene_task.examples("fold00", "fold01")
     train, valid = draw_validation(everything, scene_task, torch.Generator().manual_seed(0))
-    assert (train.count, valid.count) == (182, 20)
+    assert (train.count, valid.count) == (181, 21)
     assert not {*train.chosen.tolist()} & {*valid.chosen.tolist()}
     assert valid.multi_hot.any(dim=0).all()
 
@@ -141,7 +141,7 @@ def test_too_few_clips_for_a_validation_set_are_one_line(tmp_path: Path) -> None
     with pytest.raises(UserError, match="has one training clip"):
         run("linear-fusion", one, tmp_path / "a", FUSION)
     few = make_scene_embeddings(tmp_path / "few", metadata, {"train": 20, "test": 9}, "abcd", 8)
-    with pytest.raises(UserError, match="is 2, fewer than the 4 labels"):
+    with pytest.raises(UserError, match="draws of 2 validation clips held all of 4 labels"):
         run("linear-fusion", few, tmp_path / "b", FUSION)
 
 
