@@ -1,0 +1,250 @@
+"""One linear layer on embeddings, trained by Adam at several learning rates at once.
+
+All rates of one seed start from the same weights and see the same batches, so a step of all of them
+is one matrix product; its gradient is written down, which saves the graph of autograd. What each
+learns is what it would learn alone, but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmark.errors import UserError
+from benchmark.probes.examples import PASS_ROWS, Examples
+from benchmark.probes.training import ADAM_EPSILON, BETA_1, BETA_2
+
+# Logits (models, rows, labels) of the validation rows to a value a model, of which more is better.
+JudgeAll = Callable[[Tensor], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class LinearHparams:
+    """How a linear layer is trained; chosen by the protocol.
+
+    Attributes
+    ----------
+    batch_size, max_epochs
+        The last batch of an epoch may be smaller.
+    patience
+        Training stops after so many epochs in a row without a better one.
+    weight_decay
+        L2, added to the gradient as torch.optim.Adam does.
+    divide_by_classes
+        Whether the cross entropy is a mean over rows and classes, not over rows.
+    ties_count
+        Whether an epoch as good as the best one is taken for better.
+    """
+
+    batch_size: int
+    max_epochs: int
+    patience: int
+    weight_decay: float = 0.0
+    divide_by_classes: bool = False
+    ties_count: bool = False
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """A trained linear layer.
+
+    Attributes
+    ----------
+    weight, bias
+        (labels, size) and (labels,) float32, of the best epoch.
+    multiclass
+        Whether probabilities are a softmax; else a sigmoid each.
+    learning_rate
+        Of its training.
+    score, epoch
+        What the best epoch was judged by, more is better, and its number from 0.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    multiclass: bool
+    learning_rate: float
+    score: float
+    epoch: int
+
+    def logits(self, examples: Examples) -> Tensor:
+        """(count, labels) float32."""
+        batches = examples.batches(PASS_ROWS)
+        return torch.cat([F.linear(x, self.weight, self.bias) for x, _ in batches])
+
+
+def train_linear(
+    train: Examples,
+    labels: int,
+    learning_rates: Sequence[float],
+    hparams: LinearHparams,
+    judge: JudgeAll,
+    valid: Examples,
+    generator: torch.Generator,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
+) -> list[LinearProbe]:
+    """Train one layer a learning rate and keep the best epoch of each.
+
+    Parameters
+    ----------
+    train, valid
+        Rows to learn from and to judge epochs by.
+    labels
+        Size of the vocabulary.
+    learning_rates
+        Of Adam, constant.
+    judge
+        Of the logits of `valid`.
+    generator
+        Draws the weights as torch.nn.Linear does, U(-1/sqrt(size), 1/sqrt(size)), and the order of
+        rows of each epoch.
+    on_epoch
+        Called before each epoch with its number.
+
+    Returns
+    -------
+    list
+        In the order of `learning_rates`.
+
+    Raises
+    ------
+    UserError
+        There is no row to train on or to judge by, or no epoch had a finite score.
+    """
+    for examples, what in ((train, "training"), (valid, "validation")):
+        if not examples.count:
+            raise UserError(f"there is no {what} row; the task needs at least one")
+    stack = _Stack(train, labels, learning_rates, hparams, generator)
+    best: dict[int, LinearProbe] = {}
+    waited = dict.fromkeys(range(len(learning_rates)), 0)
+    for epoch in range(hparams.max_epochs):
+        on_epoch(epoch)
+        for x, targets in train.batches(hparams.batch_size, generator):
+            stack.step(x, targets)
+        scores = judge(torch.cat([stack.logits(x) for x, _ in valid.batches(PASS_ROWS)], dim=1))
+        for place, (number, score) in enumerate(zip(stack.numbers, scores, strict=True)):
+            score = float(score)
+            reached = best[number].score if number in best else float("-inf")
+            if score > reached or (hparams.ties_count and score == reached):
+                best[number] = stack.probe(place, score, epoch)
+                waited[number] = 0
+            else:
+                waited[number] += 1
+        stack.keep([n for n in stack.numbers if waited[n] < hparams.patience])
+        if not stack.numbers:
+            break
+    if lost := [rate for n, rate in enumerate(learning_rates) if n not in best]:
+        raise UserError(
+            f"no epoch at learning rate {lost[0]:g} has a finite validation score; embeddings may"
+            " be too large: choose smaller learning rates"
+        )
+    return [best[number] for number in range(len(learning_rates))]
+
+
+class _Stack:
+    """Layers that see the same batches, as one matrix, and their state of Adam."""
+
+    def __init__(
+        self,
+        train: Examples,
+        labels: int,
+        learning_rates: Sequence[float],
+        hparams: LinearHparams,
+        generator: torch.Generator,
+    ) -> None:
+        size = next(train.batches(1))[0].shape[1]
+        device = train.targets.device
+        bound = size**-0.5
+        # The bias is the last column, so that a step has one update.
+        drawn = torch.empty(labels, size).uniform_(-bound, bound, generator=generator)
+        bias = torch.empty(labels, 1).uniform_(-bound, bound, generator=generator)
+        layer = [part.to(device) for part in (drawn, bias)]
+        count = len(learning_rates)
+        self.multiclass = train.targets.dim() == 1
+        self.labels, self.hparams = labels, hparams
+        self.numbers = list(range(count))
+        self.rates = list(learning_rates)
+        self.steps = 0
+        self.values = [part.repeat(count, 1, 1) for part in layer]
+        self.means = [torch.zeros_like(value) for value in self.values]
+        self.squares = [torch.zeros_like(value) for value in self.values]
+        self._new_buffers()
+
+    def _new_buffers(self) -> None:
+        # Memory that is asked for anew in each step would be most of the cost of Adam.
+        self.gradients = [torch.empty_like(value) for value in self.values]
+        self.scales = [torch.empty_like(value) for value in self.values]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(models, rows, labels) of (rows, size)."""
+        weight, bias = self.values
+        product = torch.mm(weight.flatten(0, 1), x.T).unflatten(0, weight.shape[:2])
+        return (product + bias).transpose(1, 2)
+
+    def step(self, x: Tensor, targets: Tensor) -> None:
+        """One step of Adam for every layer."""
+        self.steps += 1
+        of_logits = self._gradient(self.logits(x), targets).transpose(1, 2)  # (models, labels, n)
+        torch.mm(of_logits.flatten(0, 1), x, out=self.gradients[0].flatten(0, 1))
+        torch.sum(of_logits, dim=2, keepdim=True, out=self.gradients[1])
+        self._update()
+
+    def _gradient(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of the loss by the logits."""
+        if self.multiclass:
+            rows = torch.arange(len(targets), device=targets.device)
+            gradient = logits.softmax(dim=2)
+            gradient[:, rows, targets] -= 1
+            shared = len(targets) * (self.labels if self.hparams.divide_by_classes else 1)
+            return gradient.div_(shared)
+        known = ~targets.isnan()
+        gradient = torch.where(known, logits.sigmoid() - targets.nan_to_num(), 0.0)
+        return gradient.div_(known.sum().clamp_min(1))
+
+    def _update(self) -> None:
+        correction = (1 - BETA_2**self.steps) ** 0.5
+        step_sizes = [rate * correction / (1 - BETA_1**self.steps) for rate in self.rates]
+        for value, mean, square, gradient, scale in zip(
+            self.values, self.means, self.squares, self.gradients, self.scales, strict=True
+        ):
+            if self.hparams.weight_decay:
+                gradient.add_(value, alpha=self.hparams.weight_decay)
+            mean.lerp_(gradient, 1 - BETA_1)
+            square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            torch.sqrt(square, out=scale).add_(ADAM_EPSILON * correction)
+            for model, step_size in enumerate(step_sizes):
+                value[model].addcdiv_(mean[model], scale[model], value=-step_size)
+
+    def probe(self, place: int, score: float, epoch: int) -> LinearProbe:
+        weight, bias = (value[place].clone() for value in self.values)
+        return LinearProbe(weight, bias[:, 0], self.multiclass, self.rates[place], score, epoch)
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Leave out the other layers."""
+        if len(numbers) == len(self.numbers):
+            return
+        places = [self.numbers.index(number) for number in numbers]
+        self.numbers = list(numbers)
+        self.rates = [self.rates[place] for place in places]
+        for tensors in (self.values, self.means, self.squares):
+            tensors[:] = [tensor[places] for tensor in tensors]
+        self._new_buffers()
+
+
+def probabilities(logits: Tensor, multiclass: bool) -> Tensor:
+    """Softmax over labels, or a sigmoid each."""
+    return logits.softmax(dim=-1) if multiclass else logits.sigmoid()
+
+
+def validation_losses(logits: Tensor, targets: Tensor) -> list[float]:
+    """Minus the loss of every model, (models, rows, labels) against `Examples.targets`."""
+    if targets.dim() == 1:
+        return [-float(F.cross_entropy(one, targets)) for one in logits]
+    known = ~targets.isnan()
+    return [
+        -float(F.binary_cross_entropy_with_logits(one[known], targets[known])) for one in logits
+    ]

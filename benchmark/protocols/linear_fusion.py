@@ -1,0 +1,111 @@
+"""Protocol ``linear-fusion``: one linear layer on standardised embeddings, as Niizumi et al. train.
+
+Niizumi et al., "Composing general audio representation by fusing multilayer features of a
+pre-trained model" (EUSIPCO 2022, arXiv:2205.08138), Tables III and IV and Figures 2 to 4. The
+settings are those of its code, nttcslab/eval-audio-repr at 88ba7728 (facts only):
+
+- features standardised by the training set, applied to all;
+- cross entropy divided by the number of classes too (several labels: binary cross entropy);
+- Adam, L2 1e-8, batches of min(200, n), at most 200 epochs;
+- early stopping on validation accuracy (several labels: mAP) with patience 20, where an epoch as
+  good as the best counts as progress, and the last best one is kept;
+- cross-validated tasks: a tenth of the training clips is drawn for validation, after the features
+  were scaled by all of them;
+- three seeds.
+
+The learning rate stands in the authors' command lines, by model and task (`learning_rate_of`);
+elsewhere it is 3e-4. It is the task's clip length that crops: embed a task of the length wanted.
+The authors crop a training clip at random and once; here all are cropped as the task folder is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.protocols.learning_rates import learning_rate
+from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option, threads_option
+from benchmark.protocols.registry import OnProgress, Protocol
+from benchmark.protocols.result import FoldResult
+
+LEARNING_RATE = 3e-4
+# Model as the paper names it, task as the authors name it: rate of their CommandLines.md.
+PUBLISHED_RATES = {
+    ("VGGish", "esc50"): 3e-3,
+    ("VGGish", "vc1"): 5e-4,
+    ("VGGish-Fusion", "surge"): 1e-4,
+    ("VGGish-Fusion", "vc1"): 5e-4,
+    ("VGGish layers", "vc1"): 5e-4,
+    ("CNN14", "nsynth"): 1e-5,
+    ("CNN14-Fusion", "nsynth"): 1e-5,
+    ("CNN14-Fusion", "surge"): 3e-5,
+    ("CNN14 layers", "nsynth"): 1e-5,
+    ("CNN14 layers", "surge"): 3e-5,
+    ("AST", "surge"): 1e-4,
+    ("AST-Fusion", "surge"): 1e-4,
+    ("AST layers", "surge"): 1e-4,
+    ("BYOL-A", "surge"): 1e-4,
+    ("BYOL-A", "gtzan"): 1e-3,
+}
+
+
+def learning_rate_of(model: str, task: str) -> float:
+    """Rate that the authors used for a model and task of theirs; `LEARNING_RATE` for others."""
+    return PUBLISHED_RATES.get((model, task), LEARNING_RATE)
+
+
+@dataclass(frozen=True)
+class FusionOptions(ProtocolOptions):
+    """Options of the protocol ``linear-fusion``."""
+
+    seeds: tuple[int, ...] = option(
+        (42, 43, 44),
+        "one whole evaluation each",
+        metavar="A,B",
+        parse=distinct_seeds,
+        role="seeds",
+    )
+    threads: int = threads_option(1)
+    learning_rate: float = option(
+        LEARNING_RATE,
+        "learning rate of Adam; the authors set it by hand for some models and tasks",
+        parse=learning_rate,
+        metavar="RATE",
+    )
+    batch_size: int = option(200, "most clips of a batch", flag="")
+    max_epochs: int = option(200, "epochs at most", flag="")
+    patience: int = option(20, "epochs that are worse than the best before the end", flag="")
+    weight_decay: float = option(1e-8, "L2 of Adam", flag="")
+
+
+def evaluate(
+    embeddings: Path, work: Path, options: FusionOptions, on_progress: OnProgress
+) -> tuple[FoldResult, ...]:
+    """Results for every seed and fold; see `Protocol.evaluate`."""
+    from benchmark.protocols.scenes.evaluation import evaluate_scenes
+    from benchmark.protocols.scenes.linear_fits import fit_fusion
+
+    return evaluate_scenes(
+        embeddings,
+        work,
+        "linear-fusion 1",
+        options,
+        options.seeds,
+        lambda job: fit_fusion(job, options),
+        on_progress,
+        options.threads,
+    )
+
+
+PROTOCOLS = (
+    Protocol(
+        name="linear-fusion",
+        version=1,
+        summary="one linear layer on standardised scene embeddings, three seeds, as Niizumi et al.",
+        options=FusionOptions,
+        evaluate=evaluate,
+        representation="scene",
+        embedding_types=("scene",),
+        recommended_for="standing beside the table of the fusion paper and those made with EVAR",
+    ),
+)

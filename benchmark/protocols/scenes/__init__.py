@@ -1,0 +1,1 @@
+"""What the protocols of scene tasks share: folds, kept results, and how each fits its probe."""

@@ -1,0 +1,68 @@
+"""Protocol ``support``: local predictions of windows, aggregated to the clip's.
+
+Quelennec et al., "On the choice of the optimal temporal support for audio classification with
+pre-trained embeddings" (ICASSP 2024, arXiv:2312.14005): a frozen model embeds windows of 1, 3, 5 or
+10 s, a linear probe predicts at each, and an aggregation makes the clip's prediction of them. The
+windows are those of the embeddings; this evaluates one length of them.
+
+The stored text does not spell out its two aggregations: one is the mean, the other is most likely
+attention, taken here as a softmax over windows for each label; ``autopool`` is the other candidate.
+Its training settings are not stored either: they are those of the protocol ``linear``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.protocols.attentive import SequenceOptions
+from benchmark.protocols.options import option
+from benchmark.protocols.registry import OnProgress, Protocol
+from benchmark.protocols.result import FoldResult
+
+WINDOWS_S = (1.0, 3.0, 5.0, 10.0)  # of the paper
+
+
+@dataclass(frozen=True)
+class SupportOptions(SequenceOptions):
+    """Options of ``support``."""
+
+    aggregator: str = option(
+        "mean",
+        "how predictions of windows become the clip's",
+        choices=("mean", "attention", "autopool"),
+    )
+
+
+def evaluate(
+    embeddings: Path, work: Path, options: SupportOptions, on_progress: OnProgress
+) -> tuple[FoldResult, ...]:
+    """Results for every seed and fold; see `Protocol.evaluate`."""
+    from benchmark.protocols.scenes.evaluation import evaluate_scenes
+    from benchmark.protocols.scenes.sequence_fits import SequenceTask, fit_support
+
+    return evaluate_scenes(
+        embeddings,
+        work,
+        "support 1",
+        options,
+        options.seeds,
+        lambda job: fit_support(job, options),
+        on_progress,
+        options.threads,
+        SequenceTask,
+    )
+
+
+PROTOCOLS = (
+    Protocol(
+        name="support",
+        version=1,
+        summary="linear predictions of windows, aggregated to the clip's",
+        options=SupportOptions,
+        evaluate=evaluate,
+        representation="timestamps",
+        embedding_types=("scene",),
+        recommended_for="how long a window of audio a model needs to hear",
+    ),
+)

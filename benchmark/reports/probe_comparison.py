@@ -1,0 +1,220 @@
+"""Does the probe decide the ranking? Models ranked under every protocol on the same tasks.
+
+Where two protocols rank the same models on the same task, Kendall's tau-b tells how far they agree:
+1 is the same order, -1 the reverse, 0 none. A model's mean rank under a protocol is over tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import combinations
+from typing import TypeVar
+
+from scipy import stats
+
+from benchmark.errors import UserError
+from benchmark.metrics.registry import metric
+from benchmark.records.comparability import ComparableGroup, RowKey, TaskKey, comparable_groups
+from benchmark.records.record import Record
+from benchmark.records.statistics import summarise
+
+Key = TypeVar("Key", RowKey, TaskKey)
+
+MIN_MODELS = 3  # two models are in the same order or the reverse: that is no correlation
+_STEP, _LANE, _TOP, _LEFT = 220, 26, 60, 20  # px
+_COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
+
+
+@dataclass(frozen=True)
+class ProbeComparison:
+    """Models under several probes.
+
+    Attributes
+    ----------
+    probes
+        Titles of the protocols with their options.
+    models
+        Names of the models that all probes have measured on a common task.
+    mean_ranks
+        By probe and model over `tasks`; 1 is the best, ties share the mean of their ranks.
+    correlations
+        By pair of probes and task, Kendall's tau-b; NaN where a probe tells no models apart.
+    tasks
+        Tasks on which all of the models have a score under all of the probes.
+    left_out
+        Why a probe, a task or a model is not in it, a line each.
+    """
+
+    probes: tuple[str, ...]
+    models: tuple[str, ...]
+    mean_ranks: Mapping[str, Mapping[str, float]]
+    correlations: Mapping[tuple[str, str], Mapping[str, float]]
+    tasks: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    def mean_correlation(self, first: str, second: str) -> float:
+        """Mean of a pair's tau-b over tasks where it is defined; NaN if nowhere."""
+        if first == second:
+            return 1.0
+        pair = (first, second) if (first, second) in self.correlations else (second, first)
+        known = [value for value in self.correlations[pair].values() if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
+
+    def to_markdown(self) -> str:
+        """Mean ranks of the models, and how far each two probes agree."""
+        lines = [
+            f"Mean rank over {len(self.tasks)} tasks: {', '.join(self.tasks)}.",
+            "",
+            f"| model | {' | '.join(self.probes)} |",
+            f"|---|{'---|' * len(self.probes)}",
+        ]
+        for model in self._by_first_probe():
+            ranks = (f"{self.mean_ranks[probe][model]:.2f}" for probe in self.probes)
+            lines.append(f"| {model} | {' | '.join(ranks)} |")
+        lines += [
+            "",
+            "Kendall's tau-b of the rankings by two probes, mean over tasks.",
+            "",
+            f"| probe | {' | '.join(self.probes)} |",
+            f"|---|{'---|' * len(self.probes)}",
+        ]
+        for probe in self.probes:
+            values = (self.mean_correlation(probe, other) for other in self.probes)
+            cells = ("-" if math.isnan(value) else f"{value:.2f}" for value in values)
+            lines.append(f"| {probe} | {' | '.join(cells)} |")
+        return "\n".join([*lines, "", *(f"- {line}" for line in self.left_out)]).rstrip() + "\n"
+
+    def to_csv(self) -> str:
+        """One line for every pair of probes and task."""
+        lines = ["probe,other_probe,task,kendall_tau_b"]
+        for (first, second), by_task in self.correlations.items():
+            lines += [
+                f'"{first}","{second}",{task},{"" if math.isnan(value) else f"{value:.6f}"}'
+                for task, value in by_task.items()
+            ]
+        return "\n".join(lines) + "\n"
+
+    def to_svg(self) -> str:
+        """A line a model from probe to probe, at the height of its mean rank; the best on top."""
+        models = self._by_first_probe()
+        parts = []
+        for column, probe in enumerate(self.probes):
+            x = _LEFT + _STEP * column
+            parts.append(f'<text x="{x}" y="{_TOP - 30}">{escape(probe)}</text>')
+        for number, model in enumerate(models):
+            colour = _COLOURS[number % len(_COLOURS)]
+            points = [
+                (_LEFT + _STEP * column, _TOP + _LANE * (self.mean_ranks[probe][model] - 1))
+                for column, probe in enumerate(self.probes)
+            ]
+            path = "L".join(f"{x:g} {y:g}" for x, y in points)
+            x, y = points[-1]
+            parts.append(
+                f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
+                f'<text x="{x + 10:g}" y="{y + 4:g}" fill="{colour}">{escape(model)}</text>'
+            )
+        width, height = _LEFT + _STEP * len(self.probes) + 200, _TOP + _LANE * len(models)
+        return (
+            f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" font-size="13"'
+            ' fill="currentColor" aria-label="Mean rank of models by probe">'
+            f"{''.join(parts)}</svg>\n"
+        )
+
+    def _by_first_probe(self) -> list[str]:
+        return sorted(self.models, key=lambda model: self.mean_ranks[self.probes[0]][model])
+
+
+def compare_probes(records: Iterable[Record]) -> ProbeComparison:
+    """Rankings of the models that all probes have measured.
+
+    Parameters
+    ----------
+    records
+        Of several protocols, or of one with several options.
+
+    Raises
+    ------
+    UserError
+        There are fewer than two probes, or no three models that all of them have on one task.
+    """
+    groups = [group for group in comparable_groups(records) if not group.demo]
+    names = {row: name for group in groups for row, name in group.rows.items()}
+    scores: dict[str, dict[tuple[TaskKey, RowKey], float]] = {
+        group.title: {
+            (task, row): _goodness(record) for (row, task), record in group.records.items()
+        }
+        for group in groups
+    }
+    if len(scores) < 2:
+        raise UserError(
+            f"records of {len(scores)} protocol are here: comparing probes takes at least two;"
+            " evaluate the same embeddings with another --protocol"
+        )
+    tasks = _common([{task for task, _ in one} for one in scores.values()])
+    models = _common(
+        [{row for key, row in one if key == task} for one in scores.values() for task in tasks]
+    )
+    if not tasks or len(models) < MIN_MODELS:
+        raise UserError(
+            f"{len(models)} models on {len(tasks)} tasks have been measured under all of"
+            f" {', '.join(scores)}; rankings are compared of at least {MIN_MODELS} on one task"
+        )
+    task_names = {task: _task_name(task, groups) for task in tasks}
+    ranks = {
+        probe: {
+            task: dict(zip(models, stats.rankdata([-of[task, row] for row in models]), strict=True))
+            for task in tasks
+        }
+        for probe, of in scores.items()
+    }
+    mean_ranks = {
+        probe: {
+            names[row]: float(sum(by_task[task][row] for task in tasks) / len(tasks))
+            for row in models
+        }
+        for probe, by_task in ranks.items()
+    }
+    correlations = {
+        (first, second): {
+            task_names[task]: float(
+                stats.kendalltau(
+                    [ranks[first][task][row] for row in models],
+                    [ranks[second][task][row] for row in models],
+                ).statistic
+            )
+            for task in tasks
+        }
+        for first, second in combinations(scores, 2)
+    }
+    left_out = [
+        f"{names[row]} has not been measured under all probes on all of these tasks"
+        for row in sorted({row for one in scores.values() for _, row in one} - set(models))
+    ]
+    return ProbeComparison(
+        tuple(scores),
+        tuple(names[row] for row in models),
+        mean_ranks,
+        correlations,
+        tuple(task_names.values()),
+        tuple(left_out),
+    )
+
+
+def _goodness(record: Record) -> float:
+    """The primary metric, more is better; what is not defined counts as the worst."""
+    chosen = metric(record.primary_metric)
+    mean = summarise(record.scores, record.primary_metric, chosen.undefined).mean
+    value = chosen.undefined if mean is None else mean
+    return value if chosen.higher_is_better else -value
+
+
+def _common(sets: Iterable[set[Key]]) -> list[Key]:
+    each = list(sets)
+    return sorted(set.intersection(*each)) if each else []
+
+
+def _task_name(task: TaskKey, groups: Iterable[ComparableGroup]) -> str:
+    return next(group.tasks[task] for group in groups if task in group.tasks)
