@@ -75,7 +75,10 @@ def test_a_former_name_is_accepted_and_said() -> None:
     [
         ("--protocol knnn", "unknown protocol 'knnn', did you mean 'knn'"),
         ("--k 5", "--k is not an option of protocol hear, but of: knn"),
-        ("--protocol hear --seeds 1,2", "--seeds is not an option of protocol hear, but of: .*hear-multiseed"),
+        (
+            "--protocol hear --seeds 1,2",
+            "--seeds is not an option of protocol hear, but of: .*hear-multiseed",
+        ),
         ("--protocol knn --parallel-grid", "--parallel-grid is not an option of protocol knn"),
     ],
 )
