@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.protocols.options import ProtocolOptions, option, threads_option
+from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option, threads_option
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
 
@@ -26,13 +26,14 @@ class FewshotOptions(ProtocolOptions):
     """Options of ``mteb-fewshot``."""
 
     clips_per_label: int = option(8, "training clips of each label in a draw", metavar="N")
-    draws: int = option(10, "how often training clips are drawn", metavar="N")
+    draws: tuple[int, ...] = option(
+        tuple(range(10)),
+        "numbers of the draws of training clips",
+        metavar="A,B",
+        parse=distinct_seeds,
+        role="seeds",
+    )
     threads: int = threads_option(1)
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Of the draws."""
-        return tuple(range(self.draws))
 
 
 def evaluate(
@@ -47,7 +48,7 @@ def evaluate(
         work,
         "mteb-fewshot 1",
         options,
-        options.numbers,
+        options.draws,
         lambda job: fit_fewshot(job, options),
         on_progress,
         options.threads,

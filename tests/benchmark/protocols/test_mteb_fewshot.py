@@ -24,6 +24,7 @@ def run(embeddings: Path, work: Path, **options: Any) -> tuple[FoldResult, ...]:
 def test_ten_draws_of_eight_clips(tmp_path: Path) -> None:
     results = run(make_pitch(tmp_path / "e", rows=330), tmp_path / "work")
     assert [one.seed for one in results] == list(range(10))
+    assert protocol("mteb-fewshot").seeds(FewshotOptions()) == tuple(range(10))
     assert {one.hparams["clips"] for one in results} == {8 * 30}
     scores = [one.scores["pitch_acc"] for one in results]
     assert len(set(scores)) > 1
@@ -31,7 +32,7 @@ def test_ten_draws_of_eight_clips(tmp_path: Path) -> None:
 
 
 def test_folds_are_kept(tmp_path: Path) -> None:
-    results = run(make_kfold(tmp_path / "e"), tmp_path / "work", draws=2, clips_per_label=5)
+    results = run(make_kfold(tmp_path / "e"), tmp_path / "work", draws=(0, 1), clips_per_label=5)
     assert len(results) == 6
     assert np.mean([one.scores["top1_acc"] for one in results]) > 0.5
 
