@@ -9,8 +9,6 @@ whose code changed is.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import os
 import time
@@ -26,7 +24,7 @@ from benchmark.embeddings.store import disk_errors, read_info
 from benchmark.errors import BusyError, UserError
 from benchmark.execution.task_facts import chance_scores, published_status
 from benchmark.metrics.registry import metric
-from benchmark.models.fingerprint import read_source
+from benchmark.models.fingerprint import functions_hash
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.registry import Protocol
 from benchmark.protocols.result import FoldResult, results_from_json, results_json
@@ -139,30 +137,21 @@ def evaluation_unit(
             f"{embeddings}: embedding.json names no unit of work ({error}); delete the folder and"
             " embed again"
         ) from None
-    functions = [protocol.evaluate, *(metric(name).compute for name in task["evaluation"])]
+    functions: list[Any] = [
+        protocol.evaluate,
+        *(metric(name).compute for name in task["evaluation"]),
+    ]
     return EvaluationUnit(
         embedding=embedding_unit,
         protocol=protocol.name,
         version=protocol.version,
-        code=_code_of(frozenset(map(_module_of, functions))),
+        code=functions_hash(functions),
         options=options.settings(),
         seeds=protocol.seeds(options),
         engine=options.value_of("engine", ""),
         threads=options.value_of("threads"),
         device=device_class(options.value_of("device", "cpu")),
     )
-
-
-def _module_of(function: Any) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return str(getattr(function, "__module__", None) or type(function).__module__)
-
-
-@functools.cache
-def _code_of(modules: frozenset[str]) -> str:
-    digests = {module: read_source(module).digest for module in sorted(modules)}
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def _locked(path: Path) -> AbstractContextManager[Any]:

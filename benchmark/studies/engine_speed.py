@@ -210,7 +210,7 @@ def _share_of_steps(profile: cProfile.Profile) -> float:
         for (file, _, name), value in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
         if "benchmark" in Path(file).parts
     }
-    steps = seconds["train"] - seconds["goes_on"] - seconds["batches"]
+    steps = seconds["train"] - seconds["should_stop"] - seconds["batches"]
     return float(steps / seconds["evaluate_native"])
 
 

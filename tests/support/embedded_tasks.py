@@ -54,7 +54,7 @@ def make_error_rate(path: Path) -> Path:
 
 def make_silent(path: Path) -> Path:
     """Events too short to be kept: the first validation score is not a number."""
-    grid = {"median_filter_ms": [0, 100], "min_duration": [1e9]}
+    grid = {"median_filter_ms": [0, 100], "min_duration": [1e6]}
     extras = {"evaluation_params": {"event_postprocessing_grid": grid}}
     return events(
         path, "silent", ["event_onset_200ms_fms", "segment_1s_er"], ["a"], 3, extras=extras

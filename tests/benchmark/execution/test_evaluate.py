@@ -137,7 +137,7 @@ def test_what_a_change_of_version_or_code_makes_old_is_evaluated_again(
     hear = PROTOCOLS_REGISTRY.get("hear")
     monkeypatch.setitem(PROTOCOLS_REGISTRY.built_in, "hear", replace(hear, version=2))
     second = run(embeddings)
-    monkeypatch.setattr(module, "_code_of", lambda modules: "another")
+    monkeypatch.setattr(module, "functions_hash", lambda functions: "another")
     third = run(embeddings)
     assert len({first, second, third}) == engine.calls == 3
     assert len(comparable_groups(map(read_record, (first, second)))) == 2
