@@ -144,27 +144,32 @@ class Ast(PatchModel):
         means, counts = self._in_parts(of_parts, spectrogram)
         return (means * counts).sum(1) / counts.sum()
 
-    def encode(self, spectrogram: Tensor) -> Tensor:
+    def encode(self, spectrogram: Tensor, most_steps: int | None = None) -> Tensor:
         def of_parts(parts: Tensor) -> Tensor:
             tokens = self.network.outputs(parts, self.blocks, None)
             return tokens[:, self.network.first_tokens :].unflatten(1, (GRID[0], -1)).mean(1)
 
-        steps, _ = self._in_parts(of_parts, spectrogram)
+        steps, _ = self._in_parts(of_parts, spectrogram, most_steps)
         return steps
 
     def n_timestamps(self, spectrogram: Tensor) -> int | None:
         return (spectrogram.shape[-1] - PATCH) // STRIDE + 1 if self.upstream_quirks else None
 
     def _in_parts(
-        self, function: Callable[[Tensor], Tensor], spectrogram: Tensor
+        self,
+        function: Callable[[Tensor], Tensor],
+        spectrogram: Tensor,
+        most_steps: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Results for equal parts one after the other, and how many steps each has, (parts, 1).
 
         `function` makes one row of a part, (n, size), or one of each time step, (n, steps, size).
         """
         count = (spectrogram.shape[-1] - PATCH) // STRIDE + 1
-        parts = 1 if self.upstream_quirks else -(-count // GRID[1])
-        length = -(-count // parts)
+        most = most_steps or count
+        parts = 1 if self.upstream_quirks else -(-most // GRID[1])
+        length = min(count, -(-most // parts))
+        parts = -(-count // length)
         frames, rest = (length - 1) * STRIDE + PATCH, count // length * length
         pieces = [spectrogram.unfold(-1, frames, length * STRIDE).transpose(1, 2)]
         if rest < count:

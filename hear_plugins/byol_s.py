@@ -43,6 +43,7 @@ from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
 from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
 from .api.hear_model import HearModel
 from .api.options import samples_of
+from .api.precision import to_float64
 from .byol_a import load_encoder
 from .frontends.log_mel import LogMel
 from .networks.byol_cnn import frame_budget
@@ -185,7 +186,7 @@ def load_whole(
 
 def _moments(mel: Tensor) -> Tensor:
     """(n, 64, T) -> (n, 3), float64: number of values, their sum, the sum of their squares."""
-    values = mel.double().flatten(1)
+    values = to_float64(mel).flatten(1)
     number = values.new_full((len(values),), values.shape[1])
     return torch.stack((number, values.sum(1), values.square().sum(1)), 1)
 
@@ -200,5 +201,5 @@ def _statistics(moments: Tensor) -> tuple[Tensor, Tensor]:
 
 def _standardise(mel: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """`mel` (n, 64, T), which is changed, by scalars or one value a row."""
-    mean, std = (x.to(mel.dtype).view(-1, 1, 1) for x in (mean, std))
+    mean, std = (x.to(mel.dtype).to(mel.device).view(-1, 1, 1) for x in (mean, std))
     return mel.sub_(mean).div_(std)

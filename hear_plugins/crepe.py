@@ -41,6 +41,7 @@ from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
 from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
 from .api.hear_model import HearModel
 from .api.options import check_choice, samples_of
+from .api.precision import to_float64
 from .networks.crepe import CAPACITIES, FRAME, Crepe
 from .weights.loading import WeightsError, existing, file_provenance, load_strict, load_tensors
 
@@ -92,9 +93,9 @@ class CrepeModel(HearModel):
 
 def normalise(frames: Tensor) -> Tensor:
     """Frames (n, 1024) at mean 0 and deviation 1 (n - 1 estimator); a constant frame becomes 0."""
-    frames = frames.double()
-    frames = frames - frames.mean(-1, keepdim=True)
-    return (frames / frames.std(-1, keepdim=True).clamp(min=1e-10)).float()
+    exact = to_float64(frames)
+    exact = exact - exact.mean(-1, keepdim=True)
+    return (exact / exact.std(-1, keepdim=True).clamp(min=1e-10)).float().to(frames.device)
 
 
 def load_model(

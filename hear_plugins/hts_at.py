@@ -115,7 +115,8 @@ class HtsAt(HearModel):
 
     def spectrogram(self, audio: Tensor) -> Tensor:
         """(n_sounds, n_samples) -> (n_sounds, 64, frames), normalised."""
-        normalised: Tensor = self.network.bn0(FRONTEND(pad_to(audio, _SHORTEST)))
+        mel = FRONTEND(pad_to(audio, _SHORTEST))
+        normalised: Tensor = self.network.bn0(mel.to(self.network.bn0.weight.dtype))
         return normalised
 
     def image(self, audio: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class Matpac(PatchModel):
     def spectrogram(self, audio: Tensor) -> Tensor:
         return FRONTEND(pad_to(audio, FRONTEND.n_fft)).sub_(MEAN).div_(STD)
 
-    def encode(self, spectrogram: Tensor) -> Tensor:
+    def encode(self, spectrogram: Tensor, most_steps: int | None = None) -> Tensor:
         return steps_of_chunks(
             lambda chunk: self._joined(self.network(chunk)), *self._chunks(spectrogram)
         )

@@ -205,6 +205,7 @@ class Wav2Vec2(HearModel):
     def _encode(self, samples: Tensor) -> Tensor:
         """(n, n_samples) -> (n, frames, embed_dim), all frames attending to each other."""
         network: Any = self.network
+        samples = samples.to(network.dtype)
         count = (samples.shape[1] - self.field) // self.hop + 1
         piece = count
         if self.may_cut:

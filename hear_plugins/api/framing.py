@@ -57,7 +57,7 @@ def centred_windows(audio: Tensor, length: int, hop: int) -> Tensor:
 
 
 def dense_timestamps(
-    encode: Callable[[Tensor], Tensor],
+    encode: Callable[[Tensor, int], Tensor],
     spectrogram: Tensor,
     end_ms: float,
     hop_ms: float,
@@ -73,7 +73,10 @@ def dense_timestamps(
     Parameters
     ----------
     encode : callable
-        (n_sounds, bins, frames) -> (n_sounds, at least (frames - overlap) // patch, size).
+        (n_sounds, bins, frames), the most time steps of any pass -> (n_sounds, at least
+        (frames - overlap) // patch, size). Where it encodes long spectrograms in parts, it chooses
+        them by that number: parts of one pass alone would give every embedding another context
+        than its neighbours.
     spectrogram : Tensor (n_sounds, bins, n_frames)
         Zeros, the mean level of a standardised spectrogram, are put before and behind it.
     end_ms : float
@@ -103,11 +106,13 @@ def dense_timestamps(
     if count is None:
         count = frames_within(end_ms, hop_ms, first_ms)
     out: Tensor | None = None
+    most = -(-count // passes)
     for i in range(min(passes, count)):
         before = lead - i * hop
         wanted = len(range(i, count, passes))
         behind = max(0, wanted * patch + overlap - before - spectrogram.shape[-1])
-        steps = encode(torch.nn.functional.pad(spectrogram, (before, behind)))[:, :wanted]
+        padded = torch.nn.functional.pad(spectrogram, (before, behind))
+        steps = encode(padded, most)[:, :wanted]
         if out is None:
             out = steps.new_empty(len(steps), count, steps.shape[-1])
         out[:, i::passes] = steps

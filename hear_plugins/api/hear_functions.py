@@ -6,10 +6,22 @@ HEAR API: https://hearbenchmark.com/hear-api.html
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .audio_checks import check_audio
 from .hear_model import HearModel
+
+_CHANGED_BY_TRAINING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def check_eval(model: nn.Module) -> None:
+    """ValueError where a part of the model is in training mode, and would act otherwise for it."""
+    for name, module in model.named_modules():
+        if module.training and isinstance(module, _CHANGED_BY_TRAINING):
+            raise ValueError(
+                f"{type(model).__name__} is in training mode ({name}), where dropout and batch"
+                " statistics change embeddings; call model.eval()"
+            )
 
 
 def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
@@ -27,9 +39,10 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
     Raises
     ------
     ValueError
-        As `audio_checks.check_audio`.
+        As `audio_checks.check_audio` and `check_eval`.
     """
     audio = check_audio(audio, model)
+    check_eval(model)
     with torch.no_grad():
         return model.scenes(audio).float()
 
@@ -50,9 +63,10 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
     Raises
     ------
     ValueError
-        As `audio_checks.check_audio`.
+        As `audio_checks.check_audio` and `check_eval`.
     """
     audio = check_audio(audio, model)
+    check_eval(model)
     with torch.no_grad():
         embeddings, times = model.timestamps(audio)
         return embeddings.float(), times
@@ -73,10 +87,11 @@ def get_layer_embeddings(audio: Tensor, model: HearModel) -> list[Tensor]:
     Raises
     ------
     ValueError
-        As `audio_checks.check_audio`.
+        As `audio_checks.check_audio` and `check_eval`.
     NotImplementedError
         The model has no blocks.
     """
     audio = check_audio(audio, model)
+    check_eval(model)
     with torch.no_grad():
         return [layer.float() for layer in model.layers(audio)]

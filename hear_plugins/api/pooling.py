@@ -9,13 +9,19 @@ from torch import Tensor
 
 
 def mean_max_pool(pieces: Iterable[Tensor]) -> Tensor:
-    """Mean plus maximum over the frames of all pieces (n, some, size), taken in turn: (n, size)."""
+    """Mean plus maximum over the frames of all pieces (n, some, size), taken in turn.
+
+    Returns
+    -------
+    Tensor (n, size), float32 whatever the type of the pieces: float16 would overflow at minutes of
+    large values, and bfloat16 has two digits.
+    """
     highest: Tensor | None = None
     total, count = torch.zeros(()), 0
     for frames in pieces:
-        top = frames.amax(1)
+        top = frames.amax(1).float()
         highest = top if highest is None else torch.maximum(highest, top)
-        total = frames.sum(1) + total.to(frames.device)
+        total = frames.sum(1, dtype=torch.float32) + total.to(frames.device)
         count += frames.shape[1]
     assert highest is not None
     return highest + total / count

@@ -39,6 +39,15 @@ def full_precision(
     return in_float32
 
 
+WITHOUT_FLOAT64 = {"mps"}
+"""Types of devices."""
+
+
+def to_float64(x: Tensor) -> Tensor:
+    """`x` in float64, on the CPU where its device has none."""
+    return (x.cpu() if x.device.type in WITHOUT_FLOAT64 else x).double()
+
+
 def compile_blocks(model: nn.Module) -> int:
     """Compile the parts that a model's network repeats, and its sequences; returns their number.
 

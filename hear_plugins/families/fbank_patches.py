@@ -69,8 +69,8 @@ class FbankModel(PatchModel):
         fbank = FRONTEND(self.network.audio_scale * pad_to(audio, shortest))
         return self.network.standardise(fbank).transpose(1, 2)
 
-    def encode(self, spectrogram: Tensor) -> Tensor:
-        return steps_of_chunks(self.encode_chunk, *self._chunks(spectrogram))
+    def encode(self, spectrogram: Tensor, most_steps: int | None = None) -> Tensor:
+        return steps_of_chunks(self.encode_chunk, *self._chunks(spectrogram, most_steps))
 
     def encode_chunk(self, spectrogram: Tensor) -> Tensor:
         """As `encode`, at once."""
@@ -87,11 +87,14 @@ class FbankModel(PatchModel):
         """(n, time steps, freq_patches, embed_dim) -> (n, time steps, layer_size)."""
         return tokens.flatten(2) if self.concat_freq else tokens.mean(2)
 
-    def _chunks(self, spectrogram: Tensor) -> tuple[Tensor, int, int]:
+    def _chunks(
+        self, spectrogram: Tensor, most_steps: int | None = None
+    ) -> tuple[Tensor, int, int]:
         """The whole time steps of a spectrogram, the frames of a chunk, the most at once."""
         steps = spectrogram.shape[-1] // self.step_frames
+        used = spectrogram[..., : steps * self.step_frames]
+        steps = most_steps or steps
         length = steps * self.step_frames
-        used = spectrogram[..., :length]
         if length > WHOLE_FRAMES:
             length = -(-steps // -(-length // PART_FRAMES)) * self.step_frames
         return used, length, _MAX_FRAMES

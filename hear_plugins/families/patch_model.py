@@ -36,8 +36,12 @@ class PatchModel(HearModel):
         """(n_sounds, n_samples) -> standardised (n_sounds, bins, frames), at least one step."""
         raise NotImplementedError
 
-    def encode(self, spectrogram: Tensor) -> Tensor:
-        """(n_sounds, bins, frames) -> (n_sounds, time steps, timestamp_embedding_size)."""
+    def encode(self, spectrogram: Tensor, most_steps: int | None = None) -> Tensor:
+        """(n_sounds, bins, frames) -> (n_sounds, time steps, timestamp_embedding_size).
+
+        Long spectrograms are encoded in parts, chosen by `most_steps` where that is given: the most
+        time steps of any pass over the shifted spectrogram.
+        """
         raise NotImplementedError
 
     def pooled_layers(self, spectrogram: Tensor) -> Tensor:

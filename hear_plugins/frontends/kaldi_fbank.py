@@ -90,4 +90,4 @@ def _kaldi_tables(spec: KaldiFbank, device: torch.device) -> tuple[Tensor, Tenso
         filters = torch.from_numpy(
             mel_filters(spec.sample_rate, n_fft, spec.n_mels, spec.f_min, spec.f_max, scale="kaldi")
         )
-        return window.to(device, torch.float32), filters.to(device, torch.float32)
+        return window.float().to(device), filters.float().to(device)

@@ -161,4 +161,4 @@ def _tables(spec: LogMel, device: torch.device) -> tuple[Tensor, Tensor]:
                 norm=spec.norm,
             )
         )
-        return window.to(device, torch.float32), filters.to(device, torch.float32)
+        return window.float().to(device), filters.float().to(device)

@@ -107,6 +107,7 @@ class Beats(FbankTransformer):
         return (fbank - MEAN) / STD
 
     def layers(self, spectrogram: Tensor) -> Iterator[Tensor]:
+        spectrogram = spectrogram.to(self.patch_embedding.weight.dtype)
         patches = patchify(spectrogram.transpose(1, 2), (PATCH, PATCH))
         x = self.layer_norm(self.patch_embedding(patches))
         x = self.post_extract_proj(x.flatten(1, 2))

@@ -70,7 +70,7 @@ class AudioNTT2020(nn.Module):
         Blocks give (n, T // 2, 32 mels, 64), (n, T // 4, 16 mels, 64), ..., linear layers
         (n, time steps, d).
         """
-        x = spectrogram.unsqueeze(1)
+        x = spectrogram.to(next(self.parameters()).dtype).unsqueeze(1)
         for index in range(0, len(self.features), 4):
             x = _convolve(x, self.features[index], self.features[index + 1])
             # The maximum of the rectified is the rectified maximum, over a quarter of the values.

@@ -62,10 +62,14 @@ class CLSTM(nn.Module):
         (n, 64, T) -> (n, sum of `layer_sizes`).
         """
         recurrent = self.bilstm.get_parameter("weight_hh_l0")
+        spectrogram = spectrogram.to(recurrent.dtype)
         hidden = cell = spectrogram.new_zeros(len(spectrogram), self.bilstm.hidden_size)
         sums, count = [torch.zeros(()), torch.zeros(())], 0
         for blocks in self.steps(spectrogram):
-            sums = [so_far.to(x) + x.sum(1) for so_far, x in zip(sums, blocks, strict=True)]
+            sums = [
+                so_far.to(x.device) + x.sum(1, dtype=torch.float32)
+                for so_far, x in zip(sums, blocks, strict=True)
+            ]
             steps = blocks[1]
             count += steps.shape[1]
             for gates in self._gates(steps).unbind(1):

@@ -76,12 +76,12 @@ class Cnn14(nn.Module):
 
     def normalise(self, spectrogram: Tensor) -> Tensor:
         """(n, 64, T) dB -> (n, 64, T), of mean 0 in the training data."""
-        out: Tensor = self.bn0(spectrogram)
+        out: Tensor = self.bn0(spectrogram.to(self.bn0.weight.dtype))
         return out
 
     def embed(self, pooled: Tensor) -> Tensor:
         """The linear layer: (n, 2048) -> (n, 2048), not negative."""
-        return self.fc1(pooled).relu_()
+        return self.fc1(pooled.to(self.fc1.weight.dtype)).relu_()
 
     def forward(self, spectrogram: Tensor, layers: Sequence[int] = (6,), hop: int = 32) -> Tensor:
         """Time steps of the chosen blocks, concatenated, every `hop` frames.

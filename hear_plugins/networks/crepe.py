@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..api.precision import to_float64
+
 FRAME = 1024
 CAPACITIES = {"full": (1024, 128, 128, 128, 256), "tiny": (128, 16, 16, 16, 32)}
 """Output channels of the five layers."""
@@ -39,7 +41,7 @@ class Crepe(nn.Module):
         positions = FRAME // _FIRST_STRIDE
         for i, (before, after) in enumerate(pairwise(channels), start=2):
             positions //= 2
-            setattr(self, f"conv{i}", _SpectralConv(before, after, positions))
+            setattr(self, f"conv{i}", SpectralConv(before, after, positions))
         for i, count in enumerate(channels, start=1):
             setattr(self, f"conv{i}_BN", nn.BatchNorm1d(count, eps=_BATCH_NORM_EPS))
         self.depth, self.layer_sizes = len(channels), channels
@@ -49,7 +51,7 @@ class Crepe(nn.Module):
         """(n, 1024) -> (n, embedding_size), the positions of a channel one after the other."""
         step = _CACHED_FRAMES if frames.device.type == "cpu" else len(frames)
         second = self.get_submodule("conv2")
-        assert isinstance(second, _SpectralConv)
+        assert isinstance(second, SpectralConv)
         spectrum = torch.cat([second.rfft(self._first(x)) for x in frames.split(step)], dim=1)
         x = self._finish(2, second.irfft(spectrum))
         for i in range(3, self.depth + 1):
@@ -66,8 +68,8 @@ class Crepe(nn.Module):
         return torch.cat(found, dim=-1)
 
     def _first(self, frames: Tensor) -> Tensor:
-        padded = F.pad(frames, (254, 254)).unsqueeze(1)
         weight, bias = self.conv1.weight.squeeze(-1), self.conv1.bias
+        padded = F.pad(frames.to(weight.dtype), (254, 254)).unsqueeze(1)
         return self._finish(1, F.conv1d(padded, weight, bias, _FIRST_STRIDE))
 
     def _finish(self, i: int, x: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ class Crepe(nn.Module):
         return F.max_pool1d(self.get_submodule(f"conv{i}_BN")(x.relu_()), 2)
 
 
-class _SpectralConv(nn.Module):
+class SpectralConv(nn.Module):
     """Convolution by 64 taps, zero-padded by 31 before and 32 after, through the FFT.
 
     (n, channels_in, positions) to (n, channels_out, positions). With the frequency first, the sum
@@ -98,7 +100,7 @@ class _SpectralConv(nn.Module):
     def irfft(self, spectrum: Tensor) -> Tensor:
         """Of what `rfft` gave: the convolution (n, channels_out, positions)."""
         y = torch.fft.irfft((spectrum @ self.kernel_spectrum()).permute(1, 2, 0), self.length)
-        return y[..., : self.positions] + self.bias[:, None]
+        return y[..., : self.positions].to(self.bias.dtype) + self.bias[:, None]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.irfft(self.rfft(x))
@@ -107,17 +109,17 @@ class _SpectralConv(nn.Module):
         """(frequencies, channels_in, channels_out), complex64; kept until the weight changes."""
         weight = self.weight
         if torch.is_grad_enabled() and weight.requires_grad:
-            return self._transformed(weight)
+            return self.transformed(weight)
         version = None if weight.is_inference() else weight._version
         state = (weight.data_ptr(), version, weight.device, weight.dtype)
         if self._kept is None or self._kept[0] != state:
             with torch.inference_mode(False):
-                self._kept = state, self._transformed(weight.detach().clone())
+                self._kept = state, self.transformed(weight.detach().clone())
         return self._kept[1]
 
-    def _transformed(self, weight: Tensor) -> Tensor:
-        # Through float64, which Apple's devices lack.
-        taps = (weight.cpu() if weight.device.type == "mps" else weight).squeeze(-1).double()
+    def transformed(self, weight: Tensor) -> Tensor:
+        """A weight as `kernel_spectrum`."""
+        taps = to_float64(weight.squeeze(-1))
         circle = taps.new_zeros(*taps.shape[:2], self.length)
         circle[..., (_TAPS // 2 - 1 - torch.arange(_TAPS)) % self.length] = taps
         spectrum = torch.fft.rfft(circle).permute(2, 1, 0).to(torch.complex64).contiguous()

@@ -130,7 +130,8 @@ class TokenEmbedding(nn.Conv2d):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        x = x.to(self.weight.dtype).permute(0, 3, 1, 2)
+        return super().forward(x).permute(0, 2, 3, 1)
 
 
 class CvT(nn.Module):
@@ -169,18 +170,22 @@ class CvT(nn.Module):
 
     def clip(self, spectrogram: Tensor) -> Tensor:
         """Mean plus maximum over the time steps: (n, 64, T) -> (n, 2048)."""
-        steps = torch.cat([self(part) for part in self._segments(spectrogram)], 1)
-        return steps.mean(1) + steps.amax(1)
+        return _pooled([self(part) for part in self._segments(spectrogram)])
 
     def layer_embeddings(self, spectrogram: Tensor) -> Tensor:
         """The same of each stage, concatenated: (n, 64, T) -> (n, sum of `layer_sizes`)."""
         segments = [list(self.outputs(part)) for part in self._segments(spectrogram)]
-        stages = [torch.cat(parts, 1) for parts in zip(*segments, strict=True)]
-        return torch.cat([steps.mean(1) + steps.amax(1) for steps in stages], 1)
+        return torch.cat([_pooled(parts) for parts in zip(*segments, strict=True)], 1)
 
     def _segments(self, spectrogram: Tensor) -> Sequence[Tensor]:
         total = spectrogram.shape[-1]
         return spectrogram.tensor_split(-(-total // (self.max_frames or total)), -1)
+
+
+def _pooled(segments: Sequence[Tensor]) -> Tensor:
+    """Mean plus maximum over the steps of all segments (n, steps, size), in float32."""
+    steps = torch.cat(list(segments), 1).float()
+    return steps.mean(1) + steps.amax(1)
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -37,14 +37,17 @@ class MaeAst(FbankTransformer):
         self.encoder = Encoder(attentions, self.embed_dim, 4 * self.embed_dim)
 
     def standardise(self, fbank: Tensor) -> Tensor:
-        norm = self.batch_norm
-        flat = fbank.unsqueeze(1)
-        return 0.5 * F.batch_norm(flat, norm.running_mean, norm.running_var, eps=norm.eps)[:, 0]
+        norm, flat = self.batch_norm, fbank.unsqueeze(1)
+        assert norm.running_mean is not None and norm.running_var is not None
+        mean, var = norm.running_mean.to(fbank.dtype), norm.running_var.to(fbank.dtype)
+        return 0.5 * F.batch_norm(flat, mean, var, eps=norm.eps)[:, 0]
 
     def layers(self, spectrogram: Tensor) -> Iterator[Tensor]:
         patches = patchify(spectrogram.transpose(1, 2), self.patch)
-        x = self.post_extract_proj(patches.flatten(1, 2))
-        for output in self.encoder.outputs(x + positions(x.shape[1], self.embed_dim, x.device)):
+        dtype = self.post_extract_proj.weight.dtype
+        x = self.post_extract_proj(patches.flatten(1, 2).to(dtype))
+        x = (x + positions(x.shape[1], self.embed_dim, x.device)).to(dtype)
+        for output in self.encoder.outputs(x):
             yield output.unflatten(1, patches.shape[1:3])
 
 

@@ -63,7 +63,7 @@ class OpenL3Network(nn.Module):
         hann = torch.hann_window(N_FFT, periodic=True, device=windows.device)
         spectrum = torch.fft.rfft(frames * hann)
         power = spectrum.real.square() + spectrum.imag.square()
-        energy = (power @ self.speclayer.mel_basis.T).transpose(1, 2)
+        energy = (power @ self.speclayer.mel_basis.T.to(power.dtype)).transpose(1, 2)
         magnitude = energy.clamp(min=1e-30).sqrt()  # at 0 the root has no gradient
         decibels = 10 * magnitude.clamp(min=_FLOOR).log10()
         return (decibels - decibels.amax((1, 2), keepdim=True)).clamp(min=-_RANGE_DB)
@@ -82,7 +82,8 @@ class OpenL3Network(nn.Module):
 
     def outputs(self, spectrogram: Tensor, size: int) -> Iterator[Tensor]:
         """(n, mels, 199) -> of three blocks (n, channels, mels, frames), then (n, size)."""
-        x = self.batch_normalization_1(spectrogram.unsqueeze(1))
+        first = self.batch_normalization_1
+        x = first(spectrogram.to(first.weight.dtype).unsqueeze(1))
         for i in range(1, len(_CHANNELS)):
             x = self.get_submodule(f"conv2d_{i}")(x)
             x = self.get_submodule(f"batch_normalization_{i + 1}")(x).relu_()

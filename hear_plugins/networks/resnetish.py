@@ -72,7 +72,7 @@ class ResNetish34(nn.Module):
         return _flat(x)
 
     def _stem(self, spectrogram: Tensor) -> Tensor:
-        x = self.bn1(self.conv1(spectrogram.unsqueeze(1)))
+        x = self.bn1(self.conv1(spectrogram.to(self.conv1.weight.dtype).unsqueeze(1)))
         # The maximum of the rectified is the rectified maximum, over a quarter of the values.
         return F.relu(F.max_pool2d(x, 3, 2, 1), inplace=True)
 

@@ -145,7 +145,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, rows, columns) -> (batch, rows / 4, columns / 4, embed_dim)."""
-        return self.norm(self.proj(patchify(image, (4, 4))))
+        return self.norm(self.proj(patchify(image.to(self.proj.weight.dtype), (4, 4))))
 
 
 class Swin(nn.Module):

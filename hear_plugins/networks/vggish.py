@@ -56,7 +56,8 @@ class Vggish(nn.Module):
         Tensor (n, 6, size): the maximum over the steps in 160 ms, index = channel * mels + mel;
         linear layers' values are those of the whole example.
         """
-        x = examples.transpose(1, 2).unsqueeze(1)
+        dtype = next(self.features.parameters()).dtype
+        x = examples.to(dtype).transpose(1, 2).unsqueeze(1)
         found = []
         for i, conv in self.features.items():
             x = conv(x).relu_()

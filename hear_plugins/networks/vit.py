@@ -122,6 +122,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(batch, bins, frames) -> (batch, freq patches, time steps, embed_dim)."""
+        spectrogram = spectrogram.to(self.proj.weight.dtype)
         tokens: Tensor = self.proj(patchify(spectrogram, self.patch, self.stride))
         return tokens
 

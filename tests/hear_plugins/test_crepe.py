@@ -126,6 +126,29 @@ def test_the_file_tells_its_capacity(tmp_path: Path) -> None:
         crepe.load_model(path, capacity="full")
 
 
+def test_all_layers_can_be_trained() -> None:
+    network = Crepe(CAPACITIES["tiny"])
+    network.load_state_dict(filled_like(network))
+    network.eval()
+    frames = torch.randn(2, 1024, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before = network(frames)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    network(frames).square().mean().backward()
+    for i in range(2, 6):
+        gradient = network.get_submodule(f"conv{i}").weight.grad
+        assert isinstance(gradient, Tensor) and gradient.any()
+    for i in (1, 3, 4, 5):  # only the second layer changes
+        network.get_submodule(f"conv{i}").requires_grad_(False)
+        network.get_submodule(f"conv{i}").zero_grad()
+    optimizer.step()
+    with torch.no_grad():
+        after = network(frames)
+    trained = network(frames).detach()
+    assert (after - before).norm() > 1e-4 * before.norm()
+    torch.testing.assert_close(trained, after)
+
+
 def test_the_packages_files_load_without_the_package_being_imported(
     model: crepe.CrepeModel,
 ) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from parity_fixtures import audio
 from tiny_task import make_task
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark.cli.main import main
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.models.calling import call, check_output
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
+from hear_plugins import byol_s, crepe
 from hear_plugins.api.precision import autocast, compile_blocks, full_precision
 from hear_plugins.frontends.log_mel import LogMel
+from hear_plugins.networks.crepe import CAPACITIES, Crepe, SpectralConv
 from hear_plugins.networks.linear import Linear
 
 CPU = torch.device("cpu")
@@ -68,6 +74,34 @@ def test_embeddings_on_disk_say_how_they_were_made(tmp_path: Path) -> None:
     assert len({info["model"] for info in infos}) == 2
     chosen = sorted(str(info["options"].get("--dtype")) for info in infos)
     assert chosen == ["None", "bfloat16"]
+
+
+@pytest.mark.parametrize("name", ["byol_s", "crepe"])
+def test_no_float64_on_a_device_that_has_none(name: str) -> None:
+    """Apple's devices, of which a tensor here has the shape and type, but no values."""
+
+    class NoFloat64(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            out = function(*args, **(kwargs or {}))
+            for x in pytree.tree_leaves(out):
+                if isinstance(x, Tensor) and x.device.type == "mps":
+                    assert x.dtype not in (torch.float64, torch.complex128), function
+            return out
+
+    conv = Crepe(CAPACITIES["tiny"]).get_submodule("conv2")
+    assert isinstance(conv, SpectralConv)
+    with FakeTensorMode(), NoFloat64():
+        if name == "crepe":
+            frames = torch.empty(4, 1024, device="mps")
+            assert crepe.normalise(frames).device.type == "mps"
+            weight = torch.empty(conv.weight.shape, device="mps")
+            assert conv.transformed(weight).device.type == "mps"
+        else:
+            mel = torch.empty(2, 64, 100, device="mps")
+            mean, std = byol_s._statistics(byol_s._moments(mel))
+            assert byol_s._standardise(mel, mean, std).device.type == "mps"
 
 
 def test_timestamps_stay_exact() -> None:
