@@ -5,10 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmark.cli import kit_commands, model_commands, report_commands, run_commands, task_commands
+from benchmark.cli import (
+    compare_commands,
+    kit_commands,
+    model_commands,
+    report_commands,
+    run_commands,
+    task_commands,
+)
 from benchmark.cli.options import Commands
 
-GROUPS = (run_commands, report_commands, model_commands, task_commands, kit_commands)
+GROUPS = (
+    run_commands,
+    report_commands,
+    compare_commands,
+    model_commands,
+    task_commands,
+    kit_commands,
+)
 
 DESCRIPTION = """\
 Measure audio-embedding models on HEAR tasks: models -> embeddings -> scores -> tables.

@@ -75,7 +75,7 @@ def _leaderboard(options: argparse.Namespace) -> int:
     records = [
         record
         for record in read_records(Path(options.out) / "records")
-        if options.module in (record.module, record.unit.model.folder, record.name)
+        if record.is_called(options.module)
     ]
     day = options.date or date.today().isoformat()
     print(leaderboard_row(records, options.name, options.url, day))

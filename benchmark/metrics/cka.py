@@ -8,6 +8,8 @@ section 2, for its mean over minibatches. The BYOL-S paper (arXiv:2206.12038) sh
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +60,12 @@ class Similarities:
 
     def to_csv(self) -> str:
         """Comma-separated text, names in the first row and column."""
-        lines = [",".join(["", *self.columns])]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["", *self.columns])
         for name, values in zip(self.rows, self.matrix, strict=True):
-            lines.append(",".join([name, *(f"{value:.6f}" for value in values)]))
-        return "\n".join(lines) + "\n"
+            writer.writerow([name, *(f"{value:.6f}" for value in values)])
+        return out.getvalue()
 
 
 def linear_cka(x: Array, y: Array) -> float:

@@ -133,6 +133,10 @@ class Record:
         """Whether the weights are random: the scores say nothing about the published model."""
         return self.weights.get("weights") == "random"
 
+    def is_called(self, model: str) -> bool:
+        """Whether that is the model's module, its ``<module>-<key>``, or its name."""
+        return model in (self.module, self.unit.model.folder, self.name or self.module)
+
     def metrics(self) -> list[str]:
         """Names of all metrics, the primary one first."""
         return list(dict.fromkeys([self.primary_metric, *(score.metric for score in self.scores)]))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -156,23 +157,6 @@ def holm_adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
     return holm({task: one.p_value for task, one in comparisons.items()})
 
 
-def to_markdown(comparisons: Mapping[str, Comparison], a: str, b: str) -> str:
-    """A table with a row a task; p is Holm's."""
-    adjusted = holm_adjusted(comparisons)
-    level = next(iter(comparisons.values())).difference.level if comparisons else LEVEL
-    lines = [
-        f"| task | metric | {a} | {b} | difference | {100 * level:g} % interval | p (Holm) |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for task, one in comparisons.items():
-        gap = one.difference
-        lines.append(
-            f"| {task} | {one.metric} | {one.a:.4f} | {one.b:.4f} | {gap.value:+.4f} |"
-            f" {gap.low:+.4f} to {gap.high:+.4f} | {adjusted[task]:.3g} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def level_with_best(folders: Mapping[str, Path], metric_name: str, **options: Any) -> set[str]:
     """Models that are not significantly worse than the best one, which is among them.
 
@@ -228,10 +212,14 @@ def read_predictions(folder: Path) -> dict[int, dict[str, Arrays]]:
 
 
 def _read(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as arrays:
-        if "clip" not in arrays:
-            raise UserError(f"{path}: predictions of events cannot be compared clip by clip yet")
-        return {name: arrays[name] for name in arrays.files if name != "logit"}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            read = {name: arrays[name] for name in arrays.files if name != "logit"}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it and evaluate again") from None
+    if "clip" not in read:
+        raise UserError(f"{path}: predictions of events cannot be compared clip by clip yet")
+    return read
 
 
 class _Layout:

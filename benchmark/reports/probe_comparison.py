@@ -16,10 +16,10 @@ from typing import TypeVar
 from scipy import stats
 
 from benchmark.errors import UserError
-from benchmark.metrics.registry import metric
 from benchmark.records.comparability import ComparableGroup, RowKey, TaskKey, comparable_groups
 from benchmark.records.record import Record
-from benchmark.records.statistics import summarise
+from benchmark.reports.formats import Cell, Column, Row, Table, markdown
+from benchmark.reports.scores import goodness
 
 Key = TypeVar("Key", RowKey, TaskKey)
 
@@ -63,29 +63,39 @@ class ProbeComparison:
         known = [value for value in self.correlations[pair].values() if not math.isnan(value)]
         return sum(known) / len(known) if known else math.nan
 
-    def to_markdown(self) -> str:
+    def tables(self) -> tuple[Table, Table]:
         """Mean ranks of the models, and how far each two probes agree."""
-        lines = [
-            f"Mean rank over {len(self.tasks)} tasks: {', '.join(self.tasks)}.",
-            "",
-            f"| model | {' | '.join(self.probes)} |",
-            f"|---|{'---|' * len(self.probes)}",
-        ]
-        for model in self._by_first_probe():
-            ranks = (f"{self.mean_ranks[probe][model]:.2f}" for probe in self.probes)
-            lines.append(f"| {model} | {' | '.join(ranks)} |")
-        lines += [
-            "",
-            "Kendall's tau-b of the rankings by two probes, mean over tasks.",
-            "",
-            f"| probe | {' | '.join(self.probes)} |",
-            f"|---|{'---|' * len(self.probes)}",
-        ]
-        for probe in self.probes:
-            values = (self.mean_correlation(probe, other) for other in self.probes)
-            cells = ("-" if math.isnan(value) else f"{value:.2f}" for value in values)
-            lines.append(f"| {probe} | {' | '.join(cells)} |")
-        return "\n".join([*lines, "", *(f"- {line}" for line in self.left_out)]).rstrip() + "\n"
+        columns = tuple(map(Column, self.probes))
+        ranks = Table(
+            "ranks",
+            f"Mean rank over {len(self.tasks)} tasks: {', '.join(self.tasks)}",
+            "model",
+            columns,
+            tuple(
+                Row(model, tuple(Cell(f"{self.mean_ranks[one][model]:.2f}") for one in self.probes))
+                for model in self._by_first_probe()
+            ),
+        )
+        correlations = Table(
+            "correlations",
+            "Kendall's tau-b of the rankings by two probes, mean over tasks",
+            "probe",
+            columns,
+            tuple(
+                Row(probe, tuple(self._correlation_cell(probe, other) for other in self.probes))
+                for probe in self.probes
+            ),
+            self.left_out,
+        )
+        return ranks, correlations
+
+    def to_markdown(self) -> str:
+        """Both tables."""
+        return "\n".join(map(markdown, self.tables()))
+
+    def _correlation_cell(self, probe: str, other: str) -> Cell:
+        value = self.mean_correlation(probe, other)
+        return Cell("" if math.isnan(value) else f"{value:.2f}")
 
     def to_csv(self) -> str:
         """One line for every pair of probes and task."""
@@ -118,7 +128,8 @@ class ProbeComparison:
             )
         width, height = _LEFT + _STEP * len(self.probes) + 200, _TOP + _LANE * len(models)
         return (
-            f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" font-size="13"'
+            '<svg xmlns="http://www.w3.org/2000/svg"'
+            f' viewBox="0 0 {width} {height}" width="{width}" role="img" font-size="13"'
             ' fill="currentColor" aria-label="Mean rank of models by probe">'
             f"{''.join(parts)}</svg>\n"
         )
@@ -144,14 +155,14 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
     names = {row: name for group in groups for row, name in group.rows.items()}
     scores: dict[str, dict[tuple[TaskKey, RowKey], float]] = {
         group.title: {
-            (task, row): _goodness(record) for (row, task), record in group.records.items()
+            (task, row): goodness(record) for (row, task), record in group.records.items()
         }
         for group in groups
     }
     if len(scores) < 2:
         raise UserError(
-            f"records of {len(scores)} protocol are here: comparing probes takes at least two;"
-            " evaluate the same embeddings with another --protocol"
+            f"records of {len(scores)} protocol are here (demo tasks do not count): comparing"
+            " probes takes at least two; evaluate the same embeddings with another --protocol"
         )
     tasks = _common([{task for task, _ in one} for one in scores.values()])
     models = _common(
@@ -201,14 +212,6 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
         tuple(task_names.values()),
         tuple(left_out),
     )
-
-
-def _goodness(record: Record) -> float:
-    """The primary metric, more is better; what is not defined counts as the worst."""
-    chosen = metric(record.primary_metric)
-    mean = summarise(record.scores, record.primary_metric, chosen.undefined).mean
-    value = chosen.undefined if mean is None else mean
-    return value if chosen.higher_is_better else -value
 
 
 def _common(sets: Iterable[set[Key]]) -> list[Key]:

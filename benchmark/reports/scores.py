@@ -65,6 +65,14 @@ def score_summary(record: Record, name: str) -> ScoreSummary | None:
     return summarise(record.scores, name, None if found is None else found.undefined)
 
 
+def goodness(record: Record) -> float:
+    """The primary metric, more is better; what is not defined counts as the worst."""
+    chosen = metric(record.primary_metric)
+    mean = summarise(record.scores, record.primary_metric, chosen.undefined).mean
+    value = chosen.undefined if mean is None else mean
+    return value if chosen.higher_is_better else -value
+
+
 def summary_at(
     group: ComparableGroup, row: RowKey, task: TaskKey, name: str
 ) -> ScoreSummary | None:

@@ -15,7 +15,6 @@ from benchmark.reports.comparison import (
     holm_adjusted,
     level_with_best,
     read_predictions,
-    to_markdown,
 )
 
 CLIPS, LABELS = 60, 3
@@ -89,9 +88,6 @@ def test_several_tasks_are_corrected_together(tmp_path: Path) -> None:
     adjusted = holm_adjusted({"esc10": one, "pitch": same})
     assert adjusted["esc10"] == pytest.approx(2 * one.p_value)
     assert adjusted["pitch"] == 1
-    table = to_markdown({"esc10": one, "pitch": same}, "a", "b").splitlines()
-    assert len(table) == 4
-    assert table[3].startswith("| pitch | top1_acc |")
 
 
 def test_what_is_not_worse_than_the_best(tmp_path: Path) -> None:

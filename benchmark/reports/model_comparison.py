@@ -1,0 +1,316 @@
+"""Tables that tell models apart: two by their predictions, more by their ranks over tasks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.errors import UserError
+from benchmark.metrics.registry import metric
+from benchmark.records.comparability import (
+    ComparableGroup,
+    RowKey,
+    TaskKey,
+    comparable_groups,
+    notes_on,
+)
+from benchmark.records.record import Record
+from benchmark.records.significance import LEVEL, compare_ranks
+from benchmark.reports.comparison import RESAMPLES, Comparison, compare_predictions, holm_adjusted
+from benchmark.reports.formats import Cell, Column, Row, Table
+from benchmark.reports.scores import goodness
+
+_CSV_HEAD = (
+    "task,metric,model,other_model,score,other_score,difference,low,high,p_permutation,p,p_holm,"
+    "seeds,other_seeds,clips"
+)
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """Two models in one comparable group.
+
+    Attributes
+    ----------
+    a, b
+        What tables call them.
+    tasks
+        By name, those that were compared.
+    left_out
+        Why a task was not, a line each.
+    notes
+        What must be said of the records.
+    """
+
+    group: ComparableGroup
+    a: str
+    b: str
+    tasks: Mapping[str, Comparison]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", one) for one in (self.a, self.b))
+
+    def table(self) -> Table:
+        """A row a task."""
+        adjusted = holm_adjusted(self.tasks)
+        rows = [
+            Row(
+                f"{task} {one.metric}",
+                (
+                    Cell(f"{one.a:.3f}"),
+                    Cell(f"{one.b:.3f}"),
+                    Cell(f"{one.difference.value:+.3f}"),
+                    Cell(f"{one.difference.low:+.3f}"),
+                    Cell(f"{one.difference.high:+.3f}"),
+                    Cell("" if one.p_permutation is None else f"{one.p_permutation:.3g}"),
+                    Cell(f"{adjusted[task]:.3g}"),
+                ),
+            )
+            for task, one in self.tasks.items()
+        ]
+        interval = f"{100 * LEVEL:g} %"
+        columns = (
+            Column(self.a),
+            Column(self.b),
+            Column("A - B"),
+            Column("low", interval),
+            Column("high", interval),
+            Column("p", "permut."),
+            Column("p", "Holm"),
+        )
+        title = f"A: {self.a}, B: {self.b}, {self.group.title}"
+        left_out = (f"Not compared: {line}" for line in self.left_out)
+        return Table(
+            self.name,
+            title,
+            "Task",
+            columns,
+            tuple(rows),
+            (*self._verdicts(adjusted), *self._method(), *left_out, *self.notes),
+        )
+
+    def csv(self) -> str:
+        """A line a task, numbers unrounded."""
+        adjusted = holm_adjusted(self.tasks)
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(_CSV_HEAD.split(","))
+        for task, one in self.tasks.items():
+            gap = one.difference
+            permuted = "" if one.p_permutation is None else one.p_permutation
+            writer.writerow(
+                [task, one.metric, self.a, self.b, one.a, one.b, gap.value, gap.low, gap.high]
+                + [permuted, one.p_value, adjusted[task], *one.seeds, one.clips]
+            )
+        return out.getvalue()
+
+    def _verdicts(self, adjusted: Mapping[str, float]) -> list[str]:
+        better: dict[str, list[str]] = {self.a: [], self.b: []}
+        alike = []
+        for task, one in self.tasks.items():
+            if adjusted[task] >= 1 - LEVEL:
+                alike.append(task)
+                continue
+            a_is_better = (one.difference.value > 0) == metric(one.metric).higher_is_better
+            better[self.a if a_is_better else self.b].append(task)
+        lines = [f"{name} is better on {', '.join(on)}." for name, on in better.items() if on]
+        return lines + ([f"Not told apart on {', '.join(alike)}."] if alike else [])
+
+    def _method(self) -> list[str]:
+        seeds = max(min(one.seeds) for one in self.tasks.values())
+        over = "clips and seeds" if seeds > 1 else "clips; other seeds may move it further"
+        lines = [f"Interval: paired bootstrap over {over}."]
+        if seeds > 1:
+            lines.append(
+                "p permut. is about these trainings. p Holm is the bootstrap's over clips and"
+                f" seeds, corrected for {len(self.tasks)} tasks."
+            )
+        else:
+            lines.append(f"p Holm is p permut. corrected for {len(self.tasks)} tasks.")
+        return lines
+
+
+def chosen_groups(
+    records: Iterable[Record], protocol: str = "", tasks: Collection[str] = ()
+) -> list[ComparableGroup]:
+    """Comparable groups of some records.
+
+    Parameters
+    ----------
+    protocol
+        Only of this one; all if empty.
+    tasks
+        Only these, by name or by name of the folder; all if empty.
+
+    Raises
+    ------
+    UserError
+        There is no record of the protocol or of a task.
+    """
+    found = list(records)
+    _check_there("protocol", [protocol] if protocol else [], {r.unit.protocol for r in found})
+    found = [record for record in found if protocol in ("", record.unit.protocol)]
+    _check_there("task", tasks, {name for record in found for name in _task_names(record)})
+    return comparable_groups(
+        record for record in found if not tasks or set(tasks) & _task_names(record)
+    )
+
+
+def row_named(group: ComparableGroup, name: str) -> RowKey | None:
+    """The row of a model; None if the group has none.
+
+    Parameters
+    ----------
+    name
+        As tables call it, its module, ``<module>-<key>``, or what the user calls it.
+
+    Raises
+    ------
+    UserError
+        Several rows have that name.
+    """
+    found = [row for row, shown in group.rows.items() if shown == name] or [
+        row for row in group.rows if any(record.is_called(name) for record in group.of_row(row))
+    ]
+    if len(found) > 1:
+        shown = ", ".join(group.rows[row] for row in found)
+        raise UserError(
+            f"{name} is {len(found)} models under {group.title}: {shown}; give one of these names,"
+            " or <module>-<key>"
+        )
+    return found[0] if found else None
+
+
+def require_models(groups: Sequence[ComparableGroup], names: Iterable[str]) -> None:
+    """Raise `UserError` if a model is in no group."""
+    for name in names:
+        if all(row_named(group, name) is None for group in groups):
+            there = sorted({shown for group in groups for shown in group.rows.values()})
+            raise UserError(f"no record of the model {name!r}; there are {', '.join(there)}")
+
+
+def compare_two(
+    group: ComparableGroup,
+    rows: tuple[RowKey, RowKey],
+    evaluations: Path,
+    *,
+    resamples: int = RESAMPLES,
+    on_task: Callable[[str], None] = lambda task: None,
+) -> PairComparison:
+    """Two models on all tasks of a group, as far as they can be compared.
+
+    Parameters
+    ----------
+    evaluations
+        Folder under which the predictions were kept.
+    resamples
+        See `compare_predictions`.
+    on_task
+        Called with the name of each task before it is compared.
+
+    Raises
+    ------
+    UserError
+        Both rows are one.
+    """
+    a, b = (group.rows[row] for row in rows)
+    if rows[0] == rows[1]:
+        raise UserError(f"both names are those of {a}; name two models")
+    compared: dict[str, Comparison] = {}
+    left_out = []
+    used = []
+    for task, name in group.tasks.items():
+        first, second = (group.records.get((row, task)) for row in rows)
+        if first is None or second is None:
+            if first or second:
+                left_out.append(f"{name}: only {a if first else b} has a score")
+            continue
+        if first.primary_metric != second.primary_metric:
+            left_out.append(f"{name}: the primary metrics differ")
+            continue
+        try:
+            if metric(first.primary_metric).kind != "scene":
+                left_out.append(f"{name}: events are not compared clip by clip")
+                continue
+            on_task(name)
+            compared[name] = compare_predictions(
+                evaluations / first.unit.folder,
+                evaluations / second.unit.folder,
+                first.primary_metric,
+                resamples=resamples,
+            )
+        except UserError as error:
+            left_out.append(f"{name}: {error}")
+        else:
+            used += [first, second]
+    return PairComparison(group, a, b, compared, tuple(left_out), tuple(notes_on(used)))
+
+
+def rank_table(group: ComparableGroup, rows: Sequence[RowKey]) -> Table:
+    """Mean ranks over the tasks that all of the models have, with Nemenyi's critical difference.
+
+    Raises
+    ------
+    UserError
+        There are fewer than three models or two such tasks, or a score is not finite.
+    """
+    tasks = [task for task in group.tasks if all((row, task) in group.records for row in rows)]
+    names = [group.rows[row] for row in rows]
+    if len(rows) < 3 or len(tasks) < 2:
+        raise UserError(
+            f"{group.title}: {len(tasks)} tasks have a score of all {len(rows)} models"
+            f" ({', '.join(names)}); ranks take 2 tasks and 3 models"
+        )
+    scores = np.array([[goodness(group.records[row, task]) for row in rows] for task in tasks])
+    try:
+        found = compare_ranks(scores, names)
+    except ValueError as error:
+        raise UserError(f"{group.title}: {error}") from None
+    letters = {
+        name: "".join(
+            chr(ord("a") + place % 26) for place, set_ in enumerate(found.cliques) if name in set_
+        )
+        for name in names
+    }
+    return Table(
+        "ranks",
+        f"Ranks, {group.title}",
+        "Model",
+        (Column("mean rank"), Column("alike")),
+        tuple(
+            Row(name, (Cell(f"{rank:.2f}"), Cell(letters[name])))
+            for name, rank in found.mean_ranks.items()
+        ),
+        (
+            f"Over {len(tasks)} tasks: {', '.join(_names(group, tasks))}.",
+            f"Friedman's p of no difference between the models: {found.p_value:.3g}.",
+            f"Nemenyi's critical difference at {100 * LEVEL:g} %: {found.critical_difference:.2f};"
+            " models that share a letter are not told apart.",
+            *notes_on([group.records[row, task] for row in rows for task in tasks]),
+        ),
+    )
+
+
+def _names(group: ComparableGroup, tasks: Iterable[TaskKey]) -> list[str]:
+    return [group.tasks[task] for task in tasks]
+
+
+def _task_names(record: Record) -> set[str]:
+    return {record.task.name, record.unit.embedding.task}
+
+
+def _check_there(what: str, wanted: Iterable[str], there: Collection[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            known = ", ".join(sorted(there)) or "none"
+            raise UserError(f"no record of the {what} {name!r}; there are {known}")
