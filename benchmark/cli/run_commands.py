@@ -20,6 +20,7 @@ from benchmark.cli.options import (
     names,
 )
 from benchmark.cli.report_commands import print_tables
+from benchmark.embeddings.representation import TASK, parse_representation
 from benchmark.errors import UserError
 from benchmark.execution.isolation import TIME_LIMIT
 from benchmark.protocols.arguments import protocol_from
@@ -41,6 +42,14 @@ def add_commands(commands: Commands) -> None:
     embed = add_command(commands, "embed", _embed, "only compute the embeddings")
     _add_models(embed)
     _add_tasks(embed)
+    embed.add_argument(
+        "--representation",
+        type=_representation,
+        default=TASK,
+        metavar="NAME",
+        help="what clips are embedded as: task, as its kind asks for; for protocols that need them,"
+        " timestamps, or windows:N of N seconds (default: task)",
+    )
     evaluate = add_command(
         commands, "evaluate", _evaluate, "evaluate the embeddings that are under --out"
     )
@@ -50,6 +59,13 @@ def add_commands(commands: Commands) -> None:
     add_evaluation(evaluate)
     for command in (run, embed, evaluate):
         add_verbose(command)
+
+
+def _representation(text: str) -> str:
+    try:
+        return parse_representation(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
@@ -163,6 +179,7 @@ def _embed(options: argparse.Namespace) -> int:
         device=chosen(options.device),
         say=say,
         resampler=options.resampler,
+        representation=options.representation,
         limit=options.limit,
         time_limit=options.time_limit,
         verbose=options.verbose,

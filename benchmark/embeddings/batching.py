@@ -14,10 +14,12 @@ import torch
 
 from benchmark.embeddings.clock import Clock
 from benchmark.embeddings.reading import Clip, Samples
+from benchmark.embeddings.representation import called_for, too_short, window_seconds
 from benchmark.embeddings.store import EmbeddingStore
 from benchmark.errors import UserError, one_line
 from benchmark.models.calling import call, check_output
 from benchmark.models.hear_module import LoadedModel
+from benchmark.records.work_unit import EmbeddingUnit
 from tasks.folder import TaskFolder
 
 BATCH_SAMPLES = 84 * 16000  # as hear-eval-kit: 0.7 of 120 s at 16 kHz, whatever the rate
@@ -35,8 +37,9 @@ class BatchedEmbedding:
     ----------
     writer
         One thread, in which batches are stored while the next is embedded.
-    batch_clips
-        Most clips in a batch; None for as many as make `BATCH_SAMPLES`.
+    unit
+        What is made: the representation of a clip, and the most clips in a batch, where None stands
+        for as many as make `BATCH_SAMPLES`.
     on_call
         Called before every call of the model.
     on_batch
@@ -50,7 +53,7 @@ class BatchedEmbedding:
         store: EmbeddingStore,
         clock: Clock,
         writer: ThreadPoolExecutor,
-        batch_clips: int | None,
+        unit: EmbeddingUnit,
         on_call: Callable[[], None],
         on_batch: OnBatch,
     ) -> None:
@@ -61,7 +64,9 @@ class BatchedEmbedding:
         self._writer = writer
         self._on_call = on_call
         self._on_batch = on_batch
-        self._batch_clips = batch_clips
+        self._batch_clips = unit.batch_clips
+        self._kind = called_for(unit.representation)
+        self._window_seconds = window_seconds(unit.representation)
         self._writing: Future[None] | None = None
         self._cap = sys.maxsize  # clips that fit into memory, as far as is known
         self._batch: list[Clip] = []
@@ -72,6 +77,9 @@ class BatchedEmbedding:
     def take(self, clip: Clip) -> None:
         """Add the next clip of a split; embed the batch when it is full."""
         length = len(clip.samples)
+        if self._window_seconds and length < self._window_seconds * self._model.sample_rate:
+            seconds = length / self._model.sample_rate
+            raise too_short(self._name(clip), seconds, self._window_seconds)
         if self._batch and len(self._batch[0].samples) != length:
             self._flush()
         self._batch.append(clip)
@@ -150,11 +158,17 @@ class BatchedEmbedding:
 
     def _embed(self, batch: list[Clip]) -> tuple[Samples, npt.NDArray[np.float64] | None]:
         audio = np.stack([clip.samples for clip in batch])
-        kind = self._task.embedding_type
+        if self._window_seconds:
+            audio = _windows(audio, self._window_seconds * self._model.sample_rate)
         self._on_call()
         with self._clock.model():
-            output = call(self._model, kind, audio)
-        return check_output(self._model, kind, len(batch), output)
+            output = call(self._model, self._kind, audio)
+        embeddings, timestamps = check_output(self._model, self._kind, len(audio), output)
+        if self._window_seconds:
+            embeddings = embeddings.reshape(len(batch), -1, embeddings.shape[-1])
+            middles = 1000.0 * self._window_seconds * (np.arange(embeddings.shape[1]) + 0.5)
+            timestamps = np.tile(middles, (len(batch), 1))
+        return embeddings, timestamps
 
     def _explanation(self, batch: list[Clip], error: Exception) -> UserError:
         """Which clip it is that the model fails on."""
@@ -181,6 +195,12 @@ class BatchedEmbedding:
                 action(*arguments)
 
         self._writing = self._writer.submit(timed)
+
+
+def _windows(audio: Samples, length: int) -> Samples:
+    """(clips, samples) as (clips x windows, length); samples that fill no window are dropped."""
+    count = audio.shape[1] // length
+    return np.ascontiguousarray(audio[:, : count * length]).reshape(-1, length)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -105,11 +105,13 @@ class EmbeddedTask:
         return any((self.path / known_labels_file(s)).exists() for s in self.metadata["splits"])
 
     def label_mask(self, split: str) -> npt.NDArray[np.bool_]:
-        """(clips, labels), true where it is known whether a clip of the split has a label."""
+        """(rows, labels), true where it is known whether the clip of a row has a label."""
         path = self.path / known_labels_file(split)
         by_clip = _read_json(path)
         index = {label: number for number, label in enumerate(self.labels)}
-        clips = self._clips(split)
+        sequences = self.path / f"{split}.filename-timestamps.json"
+        clips = [name for name, _ in _read_json(sequences)] if sequences.exists() else []
+        clips = clips or self._clips(split)
         mask = np.zeros((len(clips), len(self.labels)), np.bool_)
         try:
             for row, clip in enumerate(clips):

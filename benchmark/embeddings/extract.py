@@ -22,6 +22,7 @@ from benchmark.embeddings.clock import Clock
 from benchmark.embeddings.digests import check_files
 from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
+from benchmark.embeddings.representation import SCENE, TASK, called_for, representation_for
 from benchmark.embeddings.scale import scale_advice, scale_of
 from benchmark.embeddings.store import (
     EmbeddingStore,
@@ -65,6 +66,7 @@ def embed(
     *,
     batch_clips: int | None = None,
     resampler: str = SOXR,
+    representation: str = TASK,
     limit: int | None = None,
     wait: bool = False,
     on_start: Callable[[], None] = _nothing,
@@ -84,6 +86,8 @@ def embed(
         clips of one length as make `benchmark.embeddings.batching.BATCH_SAMPLES`.
     resampler
         Of `tasks.resampling.RESAMPLERS`, for rates that a task lacks.
+    representation
+        What clips are embedded as, see `benchmark.embeddings.representation`.
     limit
         Most clips of every split, for smoke runs; None for all.
     wait
@@ -101,8 +105,8 @@ def embed(
     BusyError
         Another process is making the same embeddings, and `wait` is False.
     UserError
-        The model fails on a clip or gives something else than embeddings; the disk is full. What is
-        finished is kept.
+        The model fails on a clip or gives something else than embeddings; the task has no such
+        representation; the disk is full. What is finished is kept.
     TaskError
         The task's audio cannot be read.
     """
@@ -116,7 +120,7 @@ def embed(
             model=model.identity,
             task=task.path.name,
             task_hash=task.hash(),
-            representation="scene" if task.embedding_type == "scene" else "timestamps",
+            representation=representation_for(task, representation),
             resampler=source.resampled_by(model.sample_rate),
             batch_clips=batch_clips,
             limit=limit,
@@ -160,13 +164,14 @@ def _embed(
 ) -> dict[str, Any]:
     clock = Clock()
     task = source.task
-    size = model.embedding_size(task.embedding_type)
+    size = model.embedding_size(called_for(unit.representation))
+    sequences = unit.representation != SCENE
     try:
-        store = EmbeddingStore(folder, task, size, on_call if wait else None)
+        store = EmbeddingStore(folder, task, size, on_call if wait else None, sequences=sequences)
     except FinishedError as finished:
         return finished.info
     with closing(store):
-        if task.embedding_type == "scene":  # how many frames events have is not known yet
+        if not sequences:  # how many frames they have is not known yet
             check_disk(folder, 4 * size * store.missing())
         order = final_order(task)
         total = sum(map(len, order.values()))
@@ -186,9 +191,7 @@ def _embed(
             ThreadPoolExecutor(1) as writer,
             closing(read_ahead(source, names, model.sample_rate, clock)) as clips,
         ):
-            batched = BatchedEmbedding(
-                model, task, store, clock, writer, unit.batch_clips, on_call, on_batch
-            )
+            batched = BatchedEmbedding(model, task, store, clock, writer, unit, on_call, on_batch)
             for split in task.splits:
                 for clip in islice(clips, len(missing[split])):
                     batched.take(clip)
@@ -211,7 +214,7 @@ def _about(model: LoadedModel, task: TaskFolder, unit: EmbeddingUnit) -> dict[st
         "options": model.spec.all_options,
         "weights": dict(model.provenance),
         "embedding_type": task.embedding_type,
-        "embedding_size": model.embedding_size(task.embedding_type),
+        "embedding_size": model.embedding_size(called_for(unit.representation)),
         "sample_rate": model.sample_rate,
         "device": str(model.device),
         "threads": torch.get_num_threads(),

@@ -5,7 +5,8 @@ For every split, clips in the kit's shuffled order:
 - ``<split>.embeddings.npy``: raw float32 (rows, size), despite its name without a header;
 - ``<split>.embedding-dimensions.json``: ``[rows, size]``;
 - ``<split>.target-labels.pkl``: a list of labels for every row;
-- ``<split>.filename-timestamps.json`` (event tasks): ``[file name, ms]`` for every row;
+- ``<split>.filename-timestamps.json``: ``[file name, ms]`` for every row, of event tasks and of
+  scene tasks whose clips are sequences: then every row of a clip has the clip's labels;
 - ``<split>.json``, and ``task_metadata.json`` and ``labelvocabulary.csv`` of the task; where its
   labels are known in part, ``<split>_known_labels.json``, of which hear-eval-kit knows nothing.
 
@@ -184,6 +185,8 @@ class EmbeddingStore:
     ----------
     folder, task, size
         Where, what, and the length of an embedding.
+    sequences
+        Whether clips have a row for each of several times; those of event tasks always have.
     while_waiting
         Called every `WAIT_SECONDS` while another process has the folder; None does not wait.
 
@@ -201,10 +204,13 @@ class EmbeddingStore:
         task: TaskFolder,
         size: int,
         while_waiting: Callable[[], None] | None = None,
+        *,
+        sequences: bool = False,
     ) -> None:
         self.folder = folder
         self._task = task
         self._size = size
+        self._sequences = sequences or task.embedding_type == "event"
         self._order = final_order(task)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / LOCK_FILE)
@@ -213,7 +219,7 @@ class EmbeddingStore:
             self._lock.release()
             raise FinishedError(info)
         self._row_bytes = {"embeddings": 4 * size}
-        if task.embedding_type == "event":
+        if self._sequences:
             self._row_bytes["timestamps"] = 8
         self._rows: dict[str, list[int]] = {split: [] for split in task.splits}
         self._finished: dict[str, dict[str, str]] = {}  # digests of the files of finished splits
@@ -261,9 +267,9 @@ class EmbeddingStore:
         Parameters
         ----------
         embeddings
-            float32 (rows, size): one row a clip, or for event tasks its frames one after another.
+            float32 (rows, size): one row a clip, or of sequences its frames one after another.
         timestamps
-            For event tasks the frames' times in ms of each clip, float64 (n_frames,).
+            Of sequences the frames' times in ms of each clip, float64 (n_frames,).
         stats
             What is known so far about the whole task; kept across interruptions as `self.stats`.
         """
@@ -289,21 +295,22 @@ class EmbeddingStore:
         rows, files = self._rows[split], self._order[split]
         if len(rows) != len(files):
             raise RuntimeError(f"{split} has {len(files)} clips, only {len(rows)} are embedded")
-        if self._task.embedding_type == "event":
+        if self._sequences:
             times = np.fromfile(self._partial(split, "timestamps"), np.float64)
             clips = np.split(times, np.cumsum(rows)[:-1])
-            labels = frame_labels([items[file] for file in files], clips)
             named = [
                 [file, t] for file, clip in zip(files, clips, strict=True) for t in clip.tolist()
             ]
             _write_whole(self._path(split, "filename-timestamps.json"), _json(named))
+        if self._task.embedding_type == "event":
+            labels = frame_labels([items[file] for file in files], clips)
         else:
-            labels = [items[file] for file in files]
+            labels = [items[file] for file, n in zip(files, rows, strict=True) for _ in range(n)]
         _write_whole(self._path(split, "embedding-dimensions.json"), _json([sum(rows), self._size]))
         _write_whole(self._path(split, "target-labels.pkl"), pickle.dumps(labels, protocol=4))
         self._close_split()
         names = ["embedding-dimensions.json", "target-labels.pkl"]
-        names += ["filename-timestamps.json"] if self._task.embedding_type == "event" else []
+        names += ["filename-timestamps.json"] if self._sequences else []
         partial = self._partial(split, "embeddings")
         digests = digests_of(self.folder, [*(f"{split}.{name}" for name in names), partial.name])
         digests[self._path(split, "embeddings.npy").name] = digests.pop(partial.name)

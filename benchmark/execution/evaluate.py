@@ -69,8 +69,9 @@ def evaluate(
     Raises
     ------
     UserError
-        The embeddings are not complete, the disk is full, the protocol cannot evaluate the task,
-        or a record is there that cannot be read: it is not overwritten.
+        The embeddings are not complete or of another representation than the protocol's, the disk
+        is full, the protocol cannot evaluate the task, or a record is there that cannot be read: it
+        is not overwritten.
     BusyError
         Another process is at the same evaluation.
     """
@@ -80,6 +81,12 @@ def evaluate(
     task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
     protocol.require_embedding_type(task["embedding_type"], task["task_name"])
     unit = evaluation_unit(embeddings, embedding, task, protocol, options)
+    wanted = protocol.representation_of(task["embedding_type"], options)
+    if unit.embedding.representation != wanted:
+        raise UserError(
+            f"{embeddings}: protocol {protocol.name} takes {task['embedding_type']} tasks embedded"
+            f" as {wanted}, but this one is as {unit.embedding.representation}"
+        )
     path = out / "records" / unit.record
     with disk_errors(out):
         work = out / "evaluations" / unit.folder

@@ -34,6 +34,7 @@ class Embed:
     task: TaskFolder
     out: Path
     resampler: str
+    representation: str
     limit: int | None
     wait: bool
 
@@ -97,16 +98,19 @@ class _Server:
 
     def _embed(self, request: Embed) -> tuple[Path, dict[str, Any]]:
         from benchmark.embeddings.extract import embed
+        from benchmark.embeddings.representation import called_for, representation_for
 
+        made = representation_for(request.task, request.representation)
         assert self._model is not None
         embedded = embed(
             self._model,
             request.task,
             request.out,
             resampler=request.resampler,
+            representation=request.representation,
             limit=request.limit,
             wait=request.wait,
-            on_start=lambda: self._check(request.task.embedding_type),
+            on_start=lambda: self._check(called_for(made)),
             on_call=lambda: self._report(Alive()),
             on_progress=lambda *numbers: self._report(Progress(*numbers)),
         )

@@ -8,12 +8,13 @@ module does to its process nor its end reaches anything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.embeddings.representation import TASK, TIMESTAMPS, window_seconds
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import BusyError, DiskFullError, UserError
 from benchmark.execution.isolation import TIME_LIMIT, Done, Failure, Worker
@@ -108,7 +109,8 @@ def run(
     job = _Job(say, verbose)
     tasks = [task for task in tasks if _is_evaluable(job, protocol, task)]
     with Evaluators(jobs) as evaluators:
-        embedded = _embed(job, specs, tasks, out, device, resampler, limit, time_limit)
+        wanted = protocol.wanted_representation(options)
+        embedded = _embed(job, specs, tasks, out, device, resampler, wanted, limit, time_limit)
         with closing(embedded):
             for folder in embedded:
                 if jobs == 1:  # the first scores come early, and a mistake shows soon
@@ -128,13 +130,14 @@ def embed_all(
     device: str,
     say: Say,
     resampler: str = SOXR,
+    representation: str = TASK,
     limit: int | None = None,
     time_limit: float | None = TIME_LIMIT,
     verbose: bool = False,
 ) -> Outcome:
-    """Embed every task with every model; see `run`."""
+    """Embed every task with every model; see `run` and `benchmark.embeddings.representation`."""
     job = _Job(say, verbose)
-    for _ in _embed(job, specs, tasks, out, device, resampler, limit, time_limit):
+    for _ in _embed(job, specs, tasks, out, device, resampler, representation, limit, time_limit):
         pass
     return job.outcome
 
@@ -152,14 +155,18 @@ def evaluate_all(
 ) -> Outcome:
     """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
 
+    Those of another representation than the protocol's are left out, and said to be.
+
     Raises
     ------
     UserError
-        There are none, or none of a module or task that is named; the engine is not installed.
+        There are none that the protocol takes, or none of a module or task that is named; the
+        engine is not installed.
     """
     protocol.check(options)
     job = _Job(say, verbose)
-    chosen = []
+    chosen: list[Path] = []
+    others: list[Path] = []  # of another representation
     there: dict[str, set[str]] = {"model": set(), "task": set()}
     for folder in finished_embeddings(out):
         try:
@@ -176,7 +183,7 @@ def evaluate_all(
         if names["model"] & set(modules or names["model"]) and names["task"] & set(
             tasks or names["task"]
         ):
-            chosen.append(folder)
+            (chosen if _is_suitable(info, protocol, options) else others).append(folder)
     for kind, wanted in (("model", modules), ("task", tasks)):
         for name in wanted:
             if name not in there[kind]:
@@ -185,11 +192,29 @@ def evaluate_all(
                     f" there: {', '.join(sorted(there[kind])) or 'none'}"
                 )
     if not chosen:
-        raise UserError(f"{out}: no complete embeddings; `hear-benchmark embed` makes them")
+        wanted = protocol.wanted_representation(options)
+        command = "hear-benchmark embed"
+        if wanted == TIMESTAMPS or window_seconds(wanted):
+            command += f" --representation {wanted}"
+        which = f" that protocol {protocol.name} takes" if others else ""
+        raise UserError(f"{out}: no complete embeddings{which}; `{command}` makes them")
+    if others:
+        job.say(
+            f"note: protocol {protocol.name} takes other representations than those of"
+            f" {len(others)} embeddings; they are left out"
+        )
     job.outcome.embeddings += chosen
     with Evaluators(jobs) as evaluators:
         _evaluate(job, evaluators, chosen, out, protocol, options, check_files=True)
     return job.outcome
+
+
+def _is_suitable(info: Mapping[str, Any], protocol: Protocol, options: ProtocolOptions) -> bool:
+    """Whether embeddings have the protocol's representation; what else is wrong fails later."""
+    unit, embedding_type = info.get("unit"), info.get("embedding_type")
+    if not isinstance(unit, dict) or embedding_type not in protocol.embedding_types:
+        return True
+    return bool(unit.get("representation") == protocol.representation_of(embedding_type, options))
 
 
 def _is_evaluable(job: _Job, protocol: Protocol, task: TaskFolder) -> bool:
@@ -209,6 +234,7 @@ def _embed(
     out: Path,
     device: str,
     resampler: str,
+    representation: str,
     limit: int | None,
     time_limit: float | None,
 ) -> Generator[Path, None, None]:
@@ -219,7 +245,10 @@ def _embed(
             # Absolute: a module may change the current folder.
             load = Load(_absolute(spec), device)
             loaded = _load(job, worker, load)
-            todo = [Embed(task, out.absolute(), resampler, limit, wait=False) for task in tasks]
+            todo = [
+                Embed(task, out.absolute(), resampler, representation, limit, wait=False)
+                for task in tasks
+            ]
             while loaded and todo:
                 request = todo.pop(0)
                 name = f"{spec.module} on {request.task.path.name}"

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any, Literal
 
 Parse = Callable[[str], Any]
-# What an option is in a unit of work: one of its settings, or what has a field there; an engine
-# and what is "local" change no score.
-Role = Literal["settings", "seeds", "threads", "device", "engine", "local"]
+# What an option is in a unit of work: one of its settings, or what has a field there ("windows",
+# their seconds, in the embeddings' representation); an engine and what is "local" change no score.
+Role = Literal["settings", "seeds", "threads", "device", "engine", "windows", "local"]
 
 
 @dataclass(frozen=True)

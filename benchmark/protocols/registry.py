@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark.embeddings.representation import representation_of, windows
 from benchmark.errors import UserError
 from benchmark.metrics.registry import metrics_named
 from benchmark.protocols.options import ProtocolOptions
 from benchmark.protocols.result import FoldResult
 from benchmark.registry import Registry
 
-Representation = Literal["task", "scene", "timestamps", "layers"]
+Representation = Literal["task", "scene", "timestamps", "windows"]
 OnProgress = Callable[[float, str], None]
 Evaluate = Callable[[Path, Path, Any, OnProgress], tuple[FoldResult, ...]]
 
@@ -48,7 +49,8 @@ class Protocol:
         folder of this evaluation, in which finished trainings may be kept; `on_progress` is called
         with the part that is done, 0 to 1, and what is being done. Raises `UserError`.
     representation
-        Of a clip: "task" takes the scene embedding or the timestamps by the task's embedding_type.
+        Of a clip, see `benchmark.embeddings.representation`; of "windows" an option of the role
+        "windows" has the seconds.
     embedding_types
         Kinds of tasks that it evaluates: "scene", "event".
     seed
@@ -80,6 +82,22 @@ class Protocol:
         """Seeds that are trained from; each gives one `FoldResult` a fold."""
         seeds: tuple[int, ...] = options.value_of("seeds", (self.seed,))
         return seeds
+
+    def wanted_representation(self, options: ProtocolOptions) -> str:
+        """What clips must be embedded as, see `benchmark.embeddings.representation`."""
+        if self.representation == "windows":
+            return windows(options.value_of("windows"))
+        return self.representation
+
+    def representation_of(self, embedding_type: str, options: ProtocolOptions) -> str:
+        """As what it takes tasks of one of its `embedding_types`: what their embeddings' unit says.
+
+        Raises
+        ------
+        UserError
+            Tasks of that kind are not embedded as the protocol asks.
+        """
+        return representation_of(embedding_type, self.wanted_representation(options))
 
     def require_embedding_type(self, embedding_type: str, task: str) -> None:
         """Raise `UserError` if the protocol does not evaluate tasks of that kind."""

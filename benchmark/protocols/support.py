@@ -2,12 +2,13 @@
 
 Quelennec et al., "On the choice of the optimal temporal support for audio classification with
 pre-trained embeddings" (ICASSP 2024, arXiv:2312.14005): a frozen model embeds windows of 1, 3, 5 or
-10 s, a linear probe predicts at each, and an aggregation makes the clip's prediction of them. The
-windows are those of the embeddings; this evaluates one length of them.
+10 s, a linear probe predicts at each, and an aggregation makes the clip's prediction of them. This
+evaluates one length of windows, as `benchmark.embeddings.representation` cuts them.
 
 The stored text does not spell out its two aggregations: one is the mean, the other is most likely
 attention, taken here as a softmax over windows for each label; ``autopool`` is the other candidate.
-Its training settings are not stored either: they are those of the protocol ``linear``.
+Nor are its training settings and the hop of its windows: the settings are those of the protocol
+``linear``, and windows do not overlap.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from benchmark.protocols.options import option
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
 
-WINDOWS_S = (1.0, 3.0, 5.0, 10.0)  # of the paper
-
 
 @dataclass(frozen=True)
 class SupportOptions(SequenceOptions):
@@ -31,6 +30,12 @@ class SupportOptions(SequenceOptions):
         "mean",
         "how predictions of windows become the clip's",
         choices=("mean", "attention", "autopool"),
+    )
+    window_seconds: int = option(
+        1,
+        "length of the windows that a clip is embedded by; 1, 3, 5 and 10 in the paper",
+        metavar="N",
+        role="windows",
     )
 
 
@@ -61,7 +66,7 @@ PROTOCOLS = (
         summary="linear predictions of windows, aggregated to the clip's",
         options=SupportOptions,
         evaluate=evaluate,
-        representation="timestamps",
+        representation="windows",
         embedding_types=("scene",),
         recommended_for="how long a window of audio a model needs to hear",
     ),

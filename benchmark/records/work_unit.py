@@ -111,7 +111,7 @@ class EmbeddingUnit:
     task_hash
         Hash of the task's content.
     representation
-        "scene", "timestamps" or "layers".
+        "scene", "timestamps", or "windows:3" for windows of 3 s.
     resampler
         What made the audio at the model's rate, and from which rate; "none" if the task has it.
     batch_clips

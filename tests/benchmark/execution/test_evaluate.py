@@ -236,11 +236,33 @@ def test_the_kit_lacks_what_is_ours_alone() -> None:
         hear.check(HearOptions(device="tpu"))
 
 
-def test_seeds_decide_what_is_comparable_and_folds_are_kept(tmp_path: Path) -> None:
-    embeddings = make_kfold(tmp_path / "out" / "embeddings" / UNIT.folder)
-    (embeddings / "embedding.json").write_text(json.dumps(EMBEDDING))
+def scenes(tmp_path: Path, representation: str = "scene") -> Path:
+    """Embeddings of a scene task."""
+    unit = replace(UNIT, representation=representation)
+    embeddings = make_kfold(tmp_path / "out" / "embeddings" / unit.folder)
+    (embeddings / "embedding.json").write_text(json.dumps({**EMBEDDING, "unit": to_json(unit)}))
     metadata = embeddings / "task_metadata.json"
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "mode": "small"}))
+    return embeddings
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "wanted"),
+    [
+        ("hear", "timestamps", "scene"),
+        ("attentive", "scene", "timestamps"),
+        ("support", "windows:3", "windows:1"),
+    ],
+)
+def test_another_representation_is_one_line(
+    tmp_path: Path, name: str, made: str, wanted: str
+) -> None:
+    with pytest.raises(UserError, match=f"scene tasks embedded as {wanted}, but .* as {made}"):
+        run(scenes(tmp_path, made), name)
+
+
+def test_seeds_decide_what_is_comparable_and_folds_are_kept(tmp_path: Path) -> None:
+    embeddings = scenes(tmp_path)
     quick: dict[str, Any] = {"grid": "faster", "grid_points": 1, "threads": 1}
     plain = read_record(run(embeddings, **quick))
     several = read_record(run(embeddings, "hear-multiseed", **quick, seeds=(3, 8)))
