@@ -25,10 +25,12 @@ def test_results_are_of_the_seeds_and_settings_that_are_recorded(tmp_path: Path,
     chosen = protocol(name)
     fields = declared_options(chosen.options)
     options = chosen.options(**{key: value for key, value in FAST.items() if key in fields})
-    make = make_sequences if chosen.representation == "timestamps" else make_kfold
+    rows_of_time = chosen.representation in ("timestamps", "windows")
+    make = make_sequences if rows_of_time else make_kfold
     results = chosen.evaluate(
         make(tmp_path / "e"), tmp_path / "w", options, lambda part, what: None
     )
     assert {one.seed for one in results} == set(chosen.seeds(options))
     recorded = json.loads(json.dumps(options.that_change_scores()))
-    assert set(recorded) == {field.name for field in dataclasses.fields(options)}
+    # The length of windows is recorded with the embeddings.
+    assert {*recorded, "window_seconds"} >= {field.name for field in dataclasses.fields(options)}
