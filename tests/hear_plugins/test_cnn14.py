@@ -119,7 +119,8 @@ def test_parity_notices_another_frontend(change: dict[str, object], network: cnn
 
 
 def test_parity_notices_a_turned_kernel(network: cnn14.Network) -> None:
-    case, weight = CASES["cnn14_16k_short"], network.get_submodule("conv_block5").conv2.weight
+    case = CASES["cnn14_16k_short"]
+    weight = network.get_submodule("conv_block5").conv2.weight.detach()
     model, kept = cnn14.Cnn14Model(network, 320), weight.clone()
     weight.copy_(kept.flip(-1))
     scene = cnn14.get_scene_embeddings(case_audio(case, 16000), model)
