@@ -16,11 +16,19 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.load_profile("repeatable")
 
 
+# Of each kind of network a small one: costly tests run on these, and on the others with -m long.
+SMALL_MODELS = {"byol_a", "byol_s", "crepe", "hts_at", "hybrid_byol_s_cvt", "logmel", "matpac"}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, when tests run in several processes, those that build the same model."""
     for item in items:
         parameters = getattr(item, "callspec", None)
         plugin = parameters.params.get("plugin", "") if parameters else ""
+        small = plugin.rpartition(".")[2] in SMALL_MODELS
+        if item.get_closest_marker("costly") and not small:
+            item.add_marker(pytest.mark.long)
         item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)} {plugin}"))
 
 

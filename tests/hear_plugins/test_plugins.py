@@ -210,7 +210,7 @@ def layer_norm(x: Tensor) -> Tensor:
     return torch.nn.functional.layer_norm(x, x.shape[1:])
 
 
-@pytest.mark.parametrize("seconds", [0.9, 12.3])
+@pytest.mark.parametrize("seconds", [0.9, pytest.param(12.3, marks=pytest.mark.long)])
 def test_scenes_are_made_of_layers(plugin: Plugin, seconds: float) -> None:
     if plugin.name not in SCENES_OF_LAYERS | dict.fromkeys(LAST_LAYER):
         pytest.skip("its scene embedding is not made of its layers' outputs")
@@ -228,6 +228,7 @@ NEVER_USED = {
 }
 
 
+@pytest.mark.costly
 def test_gradients_flow(plugin: Plugin) -> None:
     sounds = plugin.sounds(0.5, clips=1).requires_grad_()
     model = plugin.model
@@ -254,6 +255,7 @@ def test_gradients_flow(plugin: Plugin) -> None:
     assert missed == NEVER_USED.get(plugin.name, set())
 
 
+@pytest.mark.costly
 def test_training_mode_changes_no_embedding(plugin: Plugin) -> None:
     model, sounds = plugin.model, plugin.sounds(0.3)
     expected, kept = plugin.scene(sounds), {n: x.clone() for n, x in model.state_dict().items()}
@@ -272,6 +274,7 @@ def test_training_mode_changes_no_embedding(plugin: Plugin) -> None:
     assert torch.equal(plugin.scene(sounds), expected)
 
 
+@pytest.mark.costly
 def test_every_linear_layer_is_called(plugin: Plugin) -> None:
     """Hooks, LoRA and quantisation act on the layers, not on their weights."""
     sounds, called = plugin.sounds(0.3), set()
@@ -293,6 +296,7 @@ def test_every_linear_layer_is_called(plugin: Plugin) -> None:
     assert called == set(layers) - unused
 
 
+@pytest.mark.costly
 def test_weights_may_be_bfloat16(plugin: Plugin) -> None:
     if not list(plugin.model.parameters()):
         pytest.skip("has no parameters")
@@ -305,6 +309,7 @@ def test_weights_may_be_bfloat16(plugin: Plugin) -> None:
         assert (got - expected).norm() < 0.3 * expected.norm()
 
 
+@pytest.mark.costly
 def test_embeddings_are_float32_under_autocast(plugin: Plugin) -> None:
     sounds = plugin.sounds(0.25, clips=1)
     with torch.autocast("cpu", torch.bfloat16):
