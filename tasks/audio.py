@@ -288,12 +288,6 @@ class TaskAudio:
             return _said(self._mark())
         return self.task.prepared_by(rate) or "none"
 
-    def resampler_of(self, rate: int) -> str:
-        """Of `RESAMPLERS` the one of the audio at a rate (Hz); empty for audio as it came."""
-        if self._came(rate) is None:
-            return self.resampler
-        return SOXR if self.task.prepared_by(rate) else ""
-
     def _came(self, rate: int) -> Path | None:
         """Folder of a rate that came with the task and is to be used; None where it is made."""
         is_own = rate in self.task.rates()

@@ -24,7 +24,7 @@ import soxr
 
 from .folder import RESAMPLERS, TaskError, near_names
 
-SOXR, TORCHAUDIO = RESAMPLERS
+SOXR = RESAMPLERS[0]
 ZERO_CROSSINGS = 6
 ROLLOFF = 0.99
 NOTHING = np.zeros(0, np.float32)
