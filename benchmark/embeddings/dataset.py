@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchmark.embeddings.store import row_order
+from benchmark.embeddings.store import read_json, row_order
 from benchmark.errors import UserError
 from benchmark.metrics.events import Frames
 from tasks.folder import METADATA_FILE, VOCABULARY_FILE, known_labels_file
@@ -78,7 +77,7 @@ class EmbeddedTask:
         """
         if self.kind == "scene":
             return {"clip": np.array(self._clips(split))}
-        rows = _read_json(self.path / f"{split}.filename-timestamps.json")
+        rows = read_json(self.path / f"{split}.filename-timestamps.json")
         index = {name: number for number, name in enumerate(dict.fromkeys(n for n, _ in rows))}
         return {
             "file_names": np.array(list(index)),
@@ -88,7 +87,7 @@ class EmbeddedTask:
 
     def _clips(self, split: str) -> list[str]:
         splits = self.metadata["splits"]
-        return row_order({name: _read_json(self.path / f"{name}.json") for name in splits})[split]
+        return row_order({name: read_json(self.path / f"{name}.json") for name in splits})[split]
 
     def frames(self, split: str) -> Frames:
         """Files and times of the rows of one split of an event task."""
@@ -96,7 +95,7 @@ class EmbeddedTask:
 
     def events(self, split: str) -> dict[str, list[dict[str, Any]]]:
         """The true events of one split of an event task, by file."""
-        events: dict[str, list[dict[str, Any]]] = _read_json(self.path / f"{split}.json")
+        events: dict[str, list[dict[str, Any]]] = read_json(self.path / f"{split}.json")
         return events
 
     @property
@@ -107,10 +106,10 @@ class EmbeddedTask:
     def label_mask(self, split: str) -> npt.NDArray[np.bool_]:
         """(rows, labels), true where it is known whether the clip of a row has a label."""
         path = self.path / known_labels_file(split)
-        by_clip = _read_json(path)
+        by_clip = read_json(path)
         index = {label: number for number, label in enumerate(self.labels)}
         sequences = self.path / f"{split}.filename-timestamps.json"
-        clips = [name for name, _ in _read_json(sequences)] if sequences.exists() else []
+        clips = [name for name, _ in read_json(sequences)] if sequences.exists() else []
         clips = clips or self._clips(split)
         mask = np.zeros((len(clips), len(self.labels)), np.bool_)
         try:
@@ -220,7 +219,7 @@ def read_embedded_task(path: Path) -> EmbeddedTask:
     UserError
         If a file is missing or does not fit the others.
     """
-    metadata = _read_json(path / METADATA_FILE)
+    metadata = read_json(path / METADATA_FILE)
     for key in ("task_name", "embedding_type", "prediction_type", "split_mode", "splits"):
         if key not in metadata:
             raise UserError(f"{path / METADATA_FILE}: {key} is missing")
@@ -415,15 +414,7 @@ def _read_vocabulary(path: Path) -> tuple[str, ...]:
 
 def _dimensions(path: Path, split: str) -> tuple[int, int]:
     file = path / f"{split}.embedding-dimensions.json"
-    value = _read_json(file)
+    value = read_json(file)
     if not (isinstance(value, list) and len(value) == 2):
         raise UserError(f"{file}: expected [rows, size], not {value!r}")
     return int(value[0]), int(value[1])
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: {reason}; delete the folder and embed again") from error

@@ -85,6 +85,15 @@ def read_info(folder: Path) -> dict[str, Any] | None:
     return info
 
 
+def read_json(path: Path) -> Any:
+    """Content of a JSON file beside embeddings or made of them; `UserError` if it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}; delete the folder and embed again") from error
+
+
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     """Write ``embedding.json``, which makes the embeddings in the folder complete."""
     _write_whole(folder / INFO_FILE, json.dumps(info, indent=1).encode())

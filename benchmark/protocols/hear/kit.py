@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmark.embeddings.store import disk_errors
+from benchmark.embeddings.store import disk_errors, read_json
 from benchmark.errors import UserError
 from benchmark.protocols.hear.folds import folds
 from benchmark.protocols.hear.options import SCORES_FILE, HearOptions
@@ -59,7 +59,7 @@ def evaluate_with_kit(
     UserError
         The embeddings are not complete, or the kit failed.
     """
-    metadata = _read_json(embeddings / METADATA_FILE)
+    metadata = read_json(embeddings / METADATA_FILE)
     if any((embeddings / known_labels_file(split)).exists() for split in metadata["splits"]):
         raise UserError(
             f"{embeddings}: its labels are known in part, and hear-eval-kit would take those that"
@@ -77,7 +77,7 @@ def evaluate_with_kit(
             (links / SCORES_FILE).replace(work / SCORES_FILE)
     finally:
         shutil.rmtree(kit, ignore_errors=True)
-    return _read_json(work / SCORES_FILE)
+    return read_json(work / SCORES_FILE)
 
 
 def link_embeddings(embeddings: Path, folder: Path) -> None:
@@ -88,7 +88,7 @@ def link_embeddings(embeddings: Path, folder: Path) -> None:
     UserError
         The embeddings are not complete.
     """
-    files = list(_files(embeddings, _read_json(embeddings / METADATA_FILE)))
+    files = list(_files(embeddings, read_json(embeddings / METADATA_FILE)))
     folder.mkdir(parents=True)
     for file in files:
         (folder / file.name).symlink_to(file.resolve())
@@ -119,7 +119,7 @@ def _files(embeddings: Path, metadata: Mapping[str, Any]) -> Iterator[Path]:
             raise UserError(f"{embeddings}: {name} is missing; delete the folder and embed again")
         yield embeddings / name
     for split in splits:
-        shape = _read_json(embeddings / f"{split}.embedding-dimensions.json")
+        shape = read_json(embeddings / f"{split}.embedding-dimensions.json")
         size = (embeddings / f"{split}.embeddings.npy").stat().st_size
         if size != math.prod(shape) * 4:
             raise UserError(
@@ -198,11 +198,3 @@ def _environment(folder: Path, threads: int) -> dict[str, str]:
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)
         ),
     }
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: {reason}; delete the folder and embed again") from error
