@@ -86,7 +86,7 @@ def read_info(folder: Path) -> dict[str, Any] | None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file beside embeddings or made of them; `UserError` if it cannot be read."""
+    """Content of a JSON file made with or of embeddings; `UserError` if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
