@@ -116,6 +116,7 @@ def test_the_clip_models_last_block_and_discarded_rest(models: Models) -> None:
         assert difference(scene[:, :: EVERY // 2], golden[f"{case}/scene1536"]) < TOLERANCE
 
 
+@pytest.mark.long
 def test_all_golden_arrays(name: str, module: ModuleType, models: Models, shared: Path) -> None:
     arrays = np.load(shared / "parity" / name / "golden.npz")
     model = models(name, upstream_quirks=True)

@@ -66,6 +66,7 @@ def test_golden(files: Callable[[int], str]) -> None:
 @pytest.mark.parametrize(
     ("d", "array"), [(2048, "golden"), (1024, "golden_d1024"), (512, "golden_d512")]
 )
+@pytest.mark.long
 def test_all_golden(shared: Path, files: Callable[[int], str], d: int, array: str) -> None:
     assert_golden(files(d), golden_cases(shared / "parity" / "byol_a" / f"{array}.npz"))
 

@@ -54,6 +54,7 @@ def test_golden(file: str) -> None:
     assert_golden(file, golden_cases(GOLDEN / "byol_a_v2.npz"))
 
 
+@pytest.mark.long
 def test_all_golden(file: str, shared: Path) -> None:
     assert_golden(file, golden_cases(shared / "parity" / "byol_a_v2" / "golden.npz"))
 

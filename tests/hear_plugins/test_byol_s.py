@@ -110,15 +110,8 @@ def test_golden(files: dict[str, str], pack: str) -> None:
     assert_golden(PACKS[pack], files[pack], golden_cases(GOLDEN / f"{pack}.npz"))
 
 
-@pytest.mark.parametrize(
-    "pack",
-    [
-        "byol_s_default",
-        "byol_s_cvt",
-        pytest.param("byol_s_resnetish34", marks=pytest.mark.long),
-        pytest.param("byol_s_clstm", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("pack", PACKS)
 def test_all_golden(shared: Path, files: dict[str, str], pack: str) -> None:
     assert_golden(PACKS[pack], files[pack], golden_cases(shared / "parity" / pack / "golden.npz"))
 

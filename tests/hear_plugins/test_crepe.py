@@ -68,6 +68,7 @@ def test_frames_are_the_originals(golden: dict[str, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("case", ["short", "mid", "long"])
+@pytest.mark.long
 def test_all_golden_arrays(case: str, model: crepe.CrepeModel, shared: Path) -> None:
     pack = np.load(shared / "parity" / "crepe" / "golden.npz")
     arrays = {name.split("/")[1]: pack[name] for name in pack if name.startswith(f"{case}/")}

@@ -155,6 +155,7 @@ def test_mae_asts_layers_and_patches_are_the_originals(
 
 
 @pytest.mark.parametrize("case", ["short", "mid", "long"])
+@pytest.mark.long
 def test_all_golden_arrays(case: str, pack: str, original: FbankModel, shared: Path) -> None:
     arrays = np.load(shared / "parity" / pack / "golden.npz")
     sounds = audio(int(arrays[f"{case}/audio_seed"]), float(arrays[f"{case}/seconds"]), 16000)

@@ -72,6 +72,7 @@ def test_statistics_of_the_file_count(
     assert difference(m2d.get_scene_embeddings(sounds, model)[:, ::8], stats) < TOLERANCE
 
 
+@pytest.mark.long
 def test_all_golden_arrays(model: m2d.M2d, shared: Path) -> None:
     arrays = np.load(shared / "parity" / "m2d" / "golden.npz")
     for case in sorted({name.split("/")[0] for name in arrays}):

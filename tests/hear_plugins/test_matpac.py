@@ -122,6 +122,7 @@ def test_the_longer_geometry_is_read_from_the_file(models: Callable[[str], matpa
 
 
 @pytest.mark.parametrize("pack", list(COLUMNS))
+@pytest.mark.long
 def test_all_golden_arrays(pack: str, models: Callable[[str], matpac.Matpac], shared: Path) -> None:
     model = models(pack)
     arrays = np.load(shared / "parity" / pack / "golden.npz")

@@ -123,7 +123,7 @@ def test_random_weights_are_owned_up_to(plugin: Plugin) -> None:
 
 
 def test_form_of_embeddings(plugin: Plugin) -> None:
-    sounds = plugin.sounds(0.7, clips=3)
+    sounds = plugin.sounds(0.3, clips=3)
     kept = sounds.clone()
     scene, (frames, times) = plugin.scene(sounds), plugin.timestamps(sounds)
     assert torch.equal(sounds, kept)  # audio is the caller's
@@ -324,6 +324,7 @@ def test_sounds_have_different_embeddings(plugin: Plugin) -> None:
     assert (scene[1] - scene[2]).norm() > 10 * SAME * scene[1].norm()
 
 
+@pytest.mark.costly
 def test_nothing_is_printed(plugin: Plugin, capfd: pytest.CaptureFixture[str]) -> None:
     for seconds in (0.001, 0.5):
         plugin.scene(plugin.sounds(seconds))
@@ -332,7 +333,9 @@ def test_nothing_is_printed(plugin: Plugin, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("seconds", [0.3, 0.61, 1.07])
+@pytest.mark.parametrize(
+    "seconds", [0.61, *(pytest.param(x, marks=pytest.mark.long) for x in (0.3, 1.07))]
+)
 def test_timestamps(plugin: Plugin, seconds: float) -> None:
     sounds = plugin.sounds(seconds)
     end = 1000 * sounds.shape[1] / plugin.model.sample_rate
@@ -346,6 +349,7 @@ def test_timestamps(plugin: Plugin, seconds: float) -> None:
     assert end - step < times[0, -1] <= end
 
 
+@pytest.mark.costly
 def test_a_sound_is_embedded_by_itself(plugin: Plugin) -> None:
     levels = torch.tensor([[1.0], [0.0], [0.001]])
     sounds = levels * plugin.sounds(0.4, clips=3)
@@ -355,6 +359,7 @@ def test_a_sound_is_embedded_by_itself(plugin: Plugin) -> None:
         assert_same(plugin.timestamps(sounds[i : i + 1])[0][0], frames[i])
 
 
+@pytest.mark.costly
 def test_layout_and_precision_do_not_matter(plugin: Plugin) -> None:
     sounds = plugin.sounds(0.2)
     scene = plugin.scene(sounds)
@@ -371,6 +376,7 @@ def assert_same(got: Tensor, expected: Tensor) -> None:
     assert (got - expected).norm() <= SAME * expected.norm()
 
 
+@pytest.mark.costly
 @settings(max_examples=8)
 @given(samples=st.integers(1, 3000), clips=st.integers(1, 3))
 def test_short_sounds(plugin: Plugin, samples: int, clips: int) -> None:
@@ -391,23 +397,23 @@ def test_the_shortest_sounds(plugin: Plugin, samples: int) -> None:
     assert plugin.timestamps(sounds)[0].isfinite().all()
 
 
-@pytest.mark.parametrize(
-    "level",
-    [
-        lambda noise: 0 * noise,
-        lambda noise: 0 * noise + 0.5,
-        lambda noise: noise.sign(),
-        lambda noise: 0 * noise + 1,
-        lambda noise: 0 * noise - 1,
-        lambda noise: 1e-7 * noise,
-        lambda noise: 20 * noise,
-    ],
-    ids=["silence", "constant", "square", "+1", "-1", "whisper", "beyond full scale"],
-)
-def test_levels(plugin: Plugin, level: Callable[[Tensor], Tensor]) -> None:
-    sounds = level(plugin.sounds(0.4, clips=1))
-    assert plugin.scene(sounds).isfinite().all()
-    assert plugin.timestamps(sounds)[0].isfinite().all()
+LEVELS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silence": lambda noise: 0 * noise,
+    "constant": lambda noise: 0 * noise + 0.5,
+    "square": lambda noise: noise.sign(),
+    "+1": lambda noise: 0 * noise + 1,
+    "-1": lambda noise: 0 * noise - 1,
+    "whisper": lambda noise: 1e-7 * noise,
+    "beyond full scale": lambda noise: 20 * noise,
+}
+
+
+def test_levels(plugin: Plugin) -> None:
+    noise = plugin.sounds(0.4, clips=1)
+    sounds = torch.cat([level(noise) for level in LEVELS.values()])
+    for embeddings in (plugin.scene(sounds), plugin.timestamps(sounds)[0]):
+        finite = embeddings.flatten(1).isfinite().all(1)
+        assert [name for name, fine in zip(LEVELS, finite, strict=True) if not fine] == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_every_failure_is_its_models_own(tmp_path: Path) -> None:
         "interrupt": "tiny_hear on tiny-v1-small: KeyboardInterrupt",
         "abrupt exit": "tiny_hear on tiny-v1-small: its process ended by itself with exit code 0",
         "crash": "tiny_hear on tiny-v1-small: its process was ended by signal SIGSEGV",
-        "hang": "tiny_hear on tiny-v1-small: no sign of life for 20 s; its process was ended",
+        "hang": "tiny_hear on tiny-v1-small: no sign of life for 12 s; its process was ended",
     }
     outcome = embed_all(
         [*(tiny(fault=fault, after=5) for fault in ends), tiny(size=4)],
@@ -44,7 +44,7 @@ def test_every_failure_is_its_models_own(tmp_path: Path) -> None:
         tmp_path / "out",
         device="cpu",
         say=lines.append,
-        time_limit=20.0,
+        time_limit=12.0,
         verbose=True,
     )
     assert outcome.failures == list(ends.values())
