@@ -39,3 +39,24 @@ def make_sequences(path: Path, several_labels: bool = False, steps: int = 6) -> 
         np.concatenate(x).astype(np.float32).tofile(path / f"{split}.embeddings.npy")
         (path / f"{split}.embedding-dimensions.json").write_text(json.dumps([len(rows), SIZE]))
     return path
+
+
+def as_sequences(embeddings: Path, steps: int = 3) -> Path:
+    """The same scene task, in place, every clip as some steps that differ by a little noise."""
+    task = read_embedded_task(embeddings)
+    chance = np.random.default_rng(0)
+    for split in task.metadata["splits"]:
+        labels = json.loads((embeddings / f"{split}.json").read_text())
+        clips = task.row_names(split)["clip"].tolist()
+        path = embeddings / f"{split}.embeddings.npy"
+        x = np.fromfile(path, np.float32).reshape(-1, task.size).repeat(steps, axis=0)
+        (x + 0.01 * chance.standard_normal(x.shape)).astype(np.float32).tofile(path)
+        rows = [[clip, 50.0 * step] for clip in clips for step in range(steps)]
+        (embeddings / f"{split}.filename-timestamps.json").write_text(json.dumps(rows))
+        (embeddings / f"{split}.embedding-dimensions.json").write_text(
+            json.dumps([len(rows), task.size])
+        )
+        (embeddings / f"{split}.target-labels.pkl").write_bytes(
+            pickle.dumps([labels[clip] for clip, _ in rows])
+        )
+    return embeddings

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.protocols.hear.folds import folds
 from benchmark.protocols.hear.grid import check_grid
 from benchmark.protocols.hear.options import SEED, HearOptions, HearTrainingOptions
 from benchmark.protocols.registry import OnProgress, Protocol
@@ -51,9 +52,15 @@ def check(options: HearOptions) -> None:
 
 
 def check_task(metadata: Mapping[str, Any]) -> None:
-    """Raise `UserError` if the task's ``evaluation_params`` are not hear-eval-kit's."""
+    """Raise `UserError` if a split is missing or ``evaluation_params`` are not hear-eval-kit's."""
     from benchmark.metrics.events import postprocessings
 
+    needed = {split for fold in folds(metadata) for split in (*fold.train, fold.valid, fold.test)}
+    if missing := sorted(needed - {*metadata["splits"]}):
+        raise UserError(
+            f"there is no split {missing[0]!r}, only {', '.join(metadata['splits'])}; HEAR's"
+            " protocols need it"
+        )
     check_grid(metadata)
     if metadata["embedding_type"] == "event":
         choices = postprocessings(metadata)

@@ -96,7 +96,7 @@ def test_labels_that_are_not_known_do_not_vote(tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     knn = protocol("knn")
     events = make_dcase(tmp_path / "events")
-    with pytest.raises(UserError, match="evaluates scene tasks, but this is a event task"):
+    with pytest.raises(UserError, match="expected a scene task, but this is an event task"):
         knn.evaluate(events, tmp_path / "work", KnnOptions(), quiet)
     folder = make_kfold(tmp_path / "embeddings")
     with pytest.raises(UserError, match="k is 100000, but there are .* choose a smaller k"):
