@@ -41,6 +41,9 @@ class Clip:
         The split it belongs to; empty where splits are drawn.
     group
         Clips of one group stay in one split; empty: the clip is alone.
+    origin
+        Its speaker, recording or place, where clips of one origin may be in several splits; empty:
+        `group`. It is only kept, for comparisons of models.
     known
         Labels that are known to be there or not to be there; None: all.
     where
@@ -52,6 +55,7 @@ class Clip:
     labels: tuple[Label | Event, ...]
     split: str = ""
     group: str = ""
+    origin: str = ""
     known: tuple[Label, ...] | None = None
     where: str = ""
 

@@ -6,7 +6,9 @@ made while embedding lies beside them in ``<rate>-<resampler>/`` with a ``resamp
 `tasks.audio`); a folder ``<rate>/`` with that file is of an earlier version, and not used. What
 `tasks.prepare` made says in ``prepared.json`` how its rates were resampled. Where labels are known
 in part, ``<split>_known_labels.json`` lists, for every file, those that were looked for; a label
-that is not in it may be there or not.
+that is not in it may be there or not. ``clip_groups.json`` may tell of what file is of the same
+speaker, recording or place as which others: it changes no score, only how two models' scores are
+compared, and is not part of the task's hash.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ METADATA_FILE = "task_metadata.json"
 VOCABULARY_FILE = "labelvocabulary.csv"
 RESAMPLED_FILE = "resampled.json"
 PREPARED_FILE = "prepared.json"
+GROUPS_FILE = "clip_groups.json"
 TRAINVALTEST = ("train", "valid", "test")
 SPLIT_MODES = ("trainvaltest", "new_split_kfold", "presplit_kfold")
 SCENE_SCORES = ("top1_acc", "mAP", "d_prime", "aucroc", "pitch_acc", "chroma_acc")
@@ -103,11 +106,6 @@ class TaskFolder:
     def prediction_type(self) -> str:
         """``multiclass`` or ``multilabel``."""
         return str(self.metadata["prediction_type"])
-
-    @property
-    def split_mode(self) -> str:
-        """``trainvaltest``, ``new_split_kfold`` or ``presplit_kfold``."""
-        return str(self.metadata["split_mode"])
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -256,11 +254,13 @@ def _faults(task: TaskFolder) -> Iterator[str]:
         yield str(error)
         return
     seen: dict[str, str] = {}
+    names: set[str] = set()
     for split in task.splits:
         path = task.path / f"{split}.json"
         folder = task.path / str(rate) / split
         try:
             items = task.items(split)
+            names.update(items)
             yield from _item_faults(task, path, items)
             yield from _known_faults(task, split, items)
             missing = set(items) - names_in(folder)
@@ -278,6 +278,13 @@ def _faults(task: TaskFolder) -> Iterator[str]:
         for filename in items:
             if seen.setdefault(filename, split) != split:
                 yield f"{path}: {filename} is in {seen[filename]}.json too"
+    try:
+        groups = read_groups(task.path)
+    except TaskError as error:
+        yield str(error)
+        return
+    if groups and (missing := names - groups.keys()):
+        yield f"{task.path / GROUPS_FILE}: {min(missing)} has no group, but other files have"
 
 
 def find_tasks(tasks_dir: Path | str) -> list[Path]:
@@ -342,6 +349,23 @@ def folder_name(metadata: Mapping[str, Any]) -> str:
     return f"{metadata['task_name']}-{metadata['version']}-{metadata['mode']}"
 
 
+def read_groups(folder: Path) -> dict[str, str]:
+    """Group of every file of a task, or of its embeddings; empty where none are known.
+
+    Raises
+    ------
+    TaskError
+        ``clip_groups.json`` is not an object of texts.
+    """
+    path = folder / GROUPS_FILE
+    if not path.exists():
+        return {}
+    groups: dict[str, str] = read_json(path)
+    if not isinstance(groups, dict) or not all(isinstance(g, str) and g for g in groups.values()):
+        raise TaskError(f"{path}: expected an object with the group of every audio file, as text")
+    return groups
+
+
 def known_labels_file(split: str) -> str:
     """Name of the file that tells which labels of a split are known."""
     return f"{split}_known_labels.json"
@@ -367,6 +391,7 @@ def write_task(
     metadata: Mapping[str, Any],
     items: Mapping[str, Mapping[str, Sequence[Any]]],
     known: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> None:
     """Write the JSON and CSV files of a task folder, byte for byte as hear-preprocess does.
 
@@ -380,6 +405,8 @@ def write_task(
         For each split of the metadata: labels (scene) or events of every file.
     known
         Likewise, the labels that are known of every file, where not all are.
+    groups
+        What every file belongs to (`read_groups`), where that is known.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -391,6 +418,8 @@ def write_task(
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("idx", "label"))
         rows.writerows(enumerate(vocabulary(items)))
+    if groups:
+        _write_json(path / GROUPS_FILE, dict(sorted(groups.items())))
     _write_json(path / METADATA_FILE, metadata)
 
 

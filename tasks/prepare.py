@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from .audio import audio_rate, write_at_rates
 from .corpus import Clip, Corpus, arrange
 from .entries import find_entry
 from .folder import (
+    GROUPS_FILE,
     PREPARED_FILE,
     TaskError,
     folder_name,
@@ -157,7 +159,8 @@ def build_task(
         if any(rate <= 0 for rate in rates):
             raise TaskError(f"rates are {rates}; expected Hz such as 16000")
         with staging(final) as partial_path:
-            write_task(partial_path, metadata, items, _known(metadata["splits"], clips))
+            known, groups = _known(metadata["splits"], clips), _groups(clips)
+            write_task(partial_path, metadata, items, known, groups)
             if final.exists() and not force:
                 _check_same(final, partial_path, rates)
                 return final
@@ -191,6 +194,12 @@ def _known(
     return known
 
 
+def _groups(clips: Mapping[str, Clip]) -> dict[str, str]:
+    """By file what it belongs to, itself where that is not known; empty where it is of none."""
+    found = {path.split("/")[1]: clip.origin or clip.group for path, clip in clips.items()}
+    return {name: group or name for name, group in found.items()} if any(found.values()) else {}
+
+
 def _make_clip(
     folder: Path, rates: Sequence[int], seconds: float | None, item: tuple[str, Clip]
 ) -> int:
@@ -212,6 +221,9 @@ def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
             f"{final}: is there already, but it was not prepared here, or by an earlier version"
             " whose resampler had no dither; move it away, or --force to prepare it again"
         )
+    if not (final / GROUPS_FILE).exists() and (new / GROUPS_FILE).exists():
+        # Prepared by a version that did not keep them; they change nothing else.
+        copyfile(new / GROUPS_FILE, final / GROUPS_FILE)
     for path in new.iterdir():
         if path.read_bytes() != (final / path.name).read_bytes():
             raise TaskError(

@@ -40,6 +40,11 @@ def add_commands(commands: Commands) -> None:
         metavar="N",
         help=f"bootstrap samples, and as many permutations (default: {RESAMPLES})",
     )
+    compare.add_argument(
+        "--each-clip",
+        action="store_true",
+        help="draw each clip alone, though the task tells which are of one speaker or recording",
+    )
     probes = add_command(
         commands, "compare-probes", _compare_probes, "how the ranking of models changes by protocol"
     )
@@ -74,7 +79,9 @@ def _compare(options: argparse.Namespace) -> int:
     made, reasons = 0, []
     for group, rows in zip(groups, rows_by_group, strict=True):
         if len(rows) == 2 and (len(models) == 2 or models == [ALL]):
-            written, left_out = _compare_pair(group, rows, out, options.resamples)
+            written, left_out = _compare_pair(
+                group, rows, out, options.resamples, not options.each_clip
+            )
             reasons += left_out
         else:
             written, reason = _rank(group, rows, out)
@@ -92,7 +99,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _compare_pair(
-    group: ComparableGroup, rows: Sequence[RowKey], out: Path, resamples: int
+    group: ComparableGroup, rows: Sequence[RowKey], out: Path, resamples: int, grouped: bool
 ) -> tuple[bool, list[str]]:
     """Whether there was anything to write, and why tasks were left out where no table says it."""
     from benchmark.reports.formats import markdown
@@ -102,6 +109,7 @@ def _compare_pair(
         group,
         (rows[0], rows[1]),
         out / "evaluations",
+        out / "embeddings" if grouped else None,
         resamples=resamples,
         on_task=lambda task: say(f"comparing on {task}"),
     )

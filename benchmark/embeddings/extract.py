@@ -31,6 +31,7 @@ from benchmark.embeddings.store import (
     discard_info,
     disk_errors,
     final_order,
+    keep_groups,
     read_info,
     write_info,
 )
@@ -133,6 +134,7 @@ def embed(
         elif (name := model.spec.display_name) and name != info.get("name"):
             info = {**info, "name": name}
             write_info(folder, info)
+        keep_groups(folder, task)
     return Embeddings(folder, info)
 
 

@@ -8,7 +8,8 @@ For every split, clips in the kit's shuffled order:
 - ``<split>.filename-timestamps.json``: ``[file name, ms]`` for every row, of event tasks and of
   scene tasks whose clips are sequences: then every row of a clip has the clip's labels;
 - ``<split>.json``, and ``task_metadata.json`` and ``labelvocabulary.csv`` of the task; where its
-  labels are known in part, ``<split>_known_labels.json``, of which hear-eval-kit knows nothing.
+  labels are known in part, ``<split>_known_labels.json``, and where it tells what its clips belong
+  to, ``clip_groups.json``, of which hear-eval-kit knows nothing.
 
 Rows are appended to ``*.partial`` files, and ``journal.jsonl`` says how many of them are safe: a
 process that is killed loses the seconds since the journal's last line, and the next one goes on
@@ -38,7 +39,13 @@ from filelock import FileLock, Timeout
 from benchmark.embeddings.digests import damaged_files, digests_of
 from benchmark.embeddings.limited_task import LimitedTask
 from benchmark.errors import BusyError, DiskFullError, UserError
-from tasks.folder import METADATA_FILE, VOCABULARY_FILE, TaskFolder, known_labels_file
+from tasks.folder import (
+    GROUPS_FILE,
+    METADATA_FILE,
+    VOCABULARY_FILE,
+    TaskFolder,
+    known_labels_file,
+)
 
 INFO_FILE = "embedding.json"
 JOURNAL_FILE = "journal.jsonl"
@@ -103,6 +110,13 @@ def discard_info(folder: Path) -> None:
     """Make the embeddings in the folder incomplete: nothing of them is taken over."""
     for name in (INFO_FILE, JOURNAL_FILE):
         (folder / name).unlink(missing_ok=True)
+
+
+def keep_groups(folder: Path, task: TaskFolder) -> None:
+    """Bring the groups of a task's clips, which decide no embedding, to finished embeddings too."""
+    path = task.path / GROUPS_FILE
+    if path.exists() and (content := path.read_bytes()) != _content(folder / GROUPS_FILE):
+        _write_whole(folder / GROUPS_FILE, content)
 
 
 def finished_embeddings(out: Path) -> list[Path]:
@@ -446,6 +460,10 @@ class EmbeddingStore:
             self._rows[split] += self._pending
             self._pending = []
         self._synced = time.monotonic()
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _write_whole(path: Path, content: bytes) -> None:

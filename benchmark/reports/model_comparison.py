@@ -25,10 +25,11 @@ from benchmark.records.significance import LEVEL, compare_ranks
 from benchmark.reports.comparison import RESAMPLES, Comparison, compare_predictions, holm_adjusted
 from benchmark.reports.formats import Cell, Column, Row, Table
 from benchmark.reports.scores import goodness
+from tasks.folder import TaskError, read_groups
 
 _CSV_HEAD = (
     "task,metric,model,other_model,score,other_score,difference,low,high,p_permutation,p,p_holm,"
-    "seeds,other_seeds,clips"
+    "seeds,other_seeds,clips,groups"
 )
 
 
@@ -111,6 +112,7 @@ class PairComparison:
             writer.writerow(
                 [task, one.metric, self.a, self.b, one.a, one.b, gap.value, gap.low, gap.high]
                 + [permuted, one.p_value, adjusted[task], *one.seeds, one.clips]
+                + ["" if one.groups is None else one.groups]
             )
         return out.getvalue()
 
@@ -130,6 +132,12 @@ class PairComparison:
         seeds = max(min(one.seeds) for one in self.tasks.values())
         over = "clips and seeds" if seeds > 1 else "clips; other seeds may move it further"
         lines = [f"Interval: paired bootstrap over {over}."]
+        if grouped := [
+            f"{task} {one.groups} of {one.clips} clips"
+            for task, one in self.tasks.items()
+            if one.groups is not None
+        ]:
+            lines.append(f"Clips of one group are drawn together; groups: {', '.join(grouped)}.")
         if seeds > 1:
             lines.append(
                 "p permut. is about these trainings. p Holm is the bootstrap's over clips and"
@@ -203,6 +211,7 @@ def compare_two(
     group: ComparableGroup,
     rows: tuple[RowKey, RowKey],
     evaluations: Path,
+    embeddings: Path | None,
     *,
     resamples: int = RESAMPLES,
     on_task: Callable[[str], None] = lambda task: None,
@@ -213,6 +222,9 @@ def compare_two(
     ----------
     evaluations
         Folder under which the predictions were kept.
+    embeddings
+        Folder under which the embeddings are, beside which stands what clips belong together; None
+        to draw each clip alone.
     resamples
         See `compare_predictions`.
     on_task
@@ -243,13 +255,15 @@ def compare_two(
                 left_out.append(f"{name}: events are not compared clip by clip")
                 continue
             on_task(name)
+            groups = {} if embeddings is None else _groups(embeddings, first, second)
             compared[name] = compare_predictions(
                 evaluations / first.unit.folder,
                 evaluations / second.unit.folder,
                 first.primary_metric,
+                groups=groups or None,
                 resamples=resamples,
             )
-        except UserError as error:
+        except (UserError, TaskError) as error:
             left_out.append(f"{name}: {error}")
         else:
             used += [first, second]
@@ -307,6 +321,12 @@ def _names(group: ComparableGroup, tasks: Iterable[TaskKey]) -> list[str]:
 
 def _task_names(record: Record) -> set[str]:
     return {record.task.name, record.unit.embedding.task}
+
+
+def _groups(embeddings: Path, *records: Record) -> dict[str, str]:
+    """Groups of a task's clips from the first of the embeddings that have them."""
+    found = (read_groups(embeddings / record.unit.embedding.folder) for record in records)
+    return next(filter(None, found), {})
 
 
 def _check_there(what: str, wanted: Iterable[str], there: Collection[str]) -> None:

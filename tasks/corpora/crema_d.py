@@ -34,7 +34,12 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
     for split, shards in SHARDS.items():
         keys = [name for name in names if split_of[name.split("_")[0]] == split]
         clips += [
-            Clip(source / "AudioWAV" / f"{name}.wav", stem, (_parts(path, name)[2],))
+            Clip(
+                source / "AudioWAV" / f"{name}.wav",
+                stem,
+                (_parts(path, name)[2],),
+                origin=_parts(path, name)[0],
+            )
             for name, stem in tfds_stems("crema_d", split, keys, shards).items()
         ]
     return tuple(clips)

@@ -21,5 +21,7 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
         if not fold.isdecimal() or int(fold) not in range(1, config["nfolds"] + 1):
             raise TaskError(f"{path}: expected <fold>-<clip id>-<take>.ogg with folds 1 to 5")
         label = path.parent.name.split(" - ")[1].lower().replace(" ", "_")
-        clips.append(Clip(path, path.stem, (label,), split=f"fold{int(fold) - 1:02d}"))
+        recording = path.name.split("-")[1]
+        split = f"fold{int(fold) - 1:02d}"
+        clips.append(Clip(path, path.stem, (label,), split, origin=recording))
     return tuple(clips)

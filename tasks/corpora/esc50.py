@@ -21,6 +21,7 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
             Path(row["filename"]).stem,
             (row["category"],),
             split=f"fold{int(row['fold']) - 1:02d}",
+            origin=row["filename"].split("-")[1],  # the recording it was cut from
         )
         for row in rows
     )

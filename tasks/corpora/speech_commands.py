@@ -41,13 +41,14 @@ def read(
         word = path.parent.name
         split = listed.get(f"{word}/{path.name}", "train")
         if all_words:
-            clips.append(Clip(path, _stem(path), (word,), split))
+            clips.append(Clip(path, _stem(path), (word,), split, origin=_speaker(path)))
         elif split != "test":
-            clips.append(Clip(path, _stem(path), (_label(word),), split))
+            labels = (_label(word),)
+            clips.append(Clip(path, _stem(path), labels, split, origin=_speaker(path)))
     if not all_words:
         clips += _silence(source / MAIN)
         clips += (
-            Clip(path, _stem(path), (_label(path.parent.name),), "test")
+            Clip(path, _stem(path), (_label(path.parent.name),), "test", origin=_speaker(path))
             for path in audio_files(source / TEST, "*/*.wav", CORPUS)
         )
     return tuple(clips)
@@ -61,12 +62,17 @@ def _silence(folder: Path) -> list[Clip]:
         split = "valid" if path.name.startswith("running_tap") else "train"
         for start in range(0, len(samples) - rate, rate // 2):
             second = (samples[start : start + rate], rate)
-            clips.append(Clip(second, f"{SILENCE}_{path.stem}-{start}", (SILENCE,), split))
+            stem = f"{SILENCE}_{path.stem}-{start}"
+            clips.append(Clip(second, stem, (SILENCE,), split, origin=path.stem))
     return clips
 
 
 def _label(word: str) -> str:
     return word if word in (*COMMANDS, SILENCE) else UNKNOWN
+
+
+def _speaker(path: Path) -> str:
+    return path.stem.partition("_nohash_")[0]
 
 
 def _stem(path: Path) -> str:

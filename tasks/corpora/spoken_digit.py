@@ -35,4 +35,6 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
         keys = {path.stem: path for path in digits if speakers[path] in SPEAKERS}
         named = tfds_stems("spoken_digit", "train", keys, shards=1)
         stems = {keys[key]: stem for key, stem in named.items()}
-    return tuple(Clip(path, stem, (digits[path],)) for path, stem in stems.items())
+    return tuple(
+        Clip(path, stem, (digits[path],), origin=speakers[path]) for path, stem in stems.items()
+    )

@@ -21,6 +21,7 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
             Path(row["slice_file_name"]).stem,
             (row["class"],),
             split=f"fold{int(row['fold']) - 1:02d}",
+            origin=row["slice_file_name"].split("-")[0],  # the recording it was cut from
         )
         for row in read_table(source / "metadata" / "UrbanSound8K.csv", columns, CORPUS)
     )

@@ -26,5 +26,6 @@ def read(source: Path, config: Mapping[str, Any], mode: str) -> tuple[Clip, ...]
                 " <speaker>/<video>/<utterance>.wav"
             )
         stem = file.removesuffix(".wav").replace("/", "_")
-        clips.append(Clip(source / "wav" / file, stem, (file.split("/")[0],), SPLITS[split]))
+        speaker, video, _ = file.split("/")
+        clips.append(Clip(source / "wav" / file, stem, (speaker,), SPLITS[split], origin=video))
     return tuple(clips)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,36 @@ def test_a_folder_without_the_corpus_is_told_what_was_expected(name: str, tmp_pa
         read_corpus(name, tmp_path)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "clip", "origin"),
+    [
+        ("esc50", raw_corpora.esc50, "1-101-A-1", "101"),
+        ("us8k", raw_corpora.us8k, "1000-0-0-10", "1000"),
+        ("voxceleb1", raw_corpora.voxceleb1, "id10001_x_y_00001", "x_y"),
+        (
+            "speech_commands",
+            raw_corpora.speech_commands,
+            "_silence__dude_miaowing-0",
+            "dude_miaowing",
+        ),
+    ],
+)
+def test_speakers_and_recordings_are_read_from_names(
+    tmp_path: Path, name: str, make: Callable[[Path], None], clip: str, origin: str
+) -> None:
+    make(tmp_path)
+    origins = {clip.stem: clip.origin for clip in read_corpus(name, tmp_path).clips}
+    assert origins[clip] == origin
+    assert all(origins.values())
+
+
+def test_speakers_of_crema_d_and_spoken_digit(tmp_path: Path) -> None:
+    raw_corpora.crema_d(tmp_path / "crema_d")
+    clips = read_corpus("tfds_crema_d", tmp_path / "crema_d").clips
+    assert all(Path(str(clip.source)).stem.startswith(f"{clip.origin}_") for clip in clips)
+    for take in range(2):
+        raw_corpora.wav(tmp_path / "fsdd" / "recordings" / f"{take}_theo_{take}.wav")
+    clips = read_corpus("spoken_digit", tmp_path / "fsdd").clips
+    assert {clip.origin for clip in clips} == {"theo"}

@@ -16,7 +16,7 @@ import soundfile
 
 from tasks.audio import read_audio
 from tasks.entries import ENTRIES, find_entry
-from tasks.folder import TaskError, read_task
+from tasks.folder import GROUPS_FILE, TaskError, read_groups, read_task
 from tasks.options import option_types, preparable
 from tasks.prepare import prepare
 from tasks.resampling import resample
@@ -52,7 +52,10 @@ def test_multiclass_with_folds_drawn(tmp_path: Path) -> None:
     path = prepare("custom", source, tmp_path / "tasks", name="mine", nfolds="4")
     task = read_task(path)
     assert path.name == "mine-v1-full"
-    assert (task.split_mode, sorted(_split_sizes(path))) == ("new_split_kfold", [2, 2, 3, 3])
+    assert (task.metadata["split_mode"], sorted(_split_sizes(path))) == (
+        "new_split_kfold",
+        [2, 2, 3, 3],
+    )
     assert all(type(its[0]) is int for its in task.items("fold00").values())
     assert task.evaluation == ("top1_acc", "mAP", "d_prime", "aucroc")
     assert task.sample_duration is None
@@ -64,7 +67,7 @@ def test_folds_given(tmp_path: Path) -> None:
     rows = (f"{name},{'ab'[i % 2]},{1 + i // 2}" for i, name in enumerate(TEN))
     _csv(source, "file,label,fold", *rows)
     task = read_task(prepare("custom", source, tmp_path / "tasks", name="mine", split="fold"))
-    assert task.split_mode == "presplit_kfold"
+    assert task.metadata["split_mode"] == "presplit_kfold"
     assert [sorted(task.items(s)) for s in task.splits[:2]] == [TEN[:2], TEN[2:4]]
 
 
@@ -75,7 +78,7 @@ def test_splits_given_and_the_missing_one_drawn(tmp_path: Path) -> None:
     _csv(source, "file,label,set", *rows)
     path = prepare("custom", source, tmp_path / "tasks", name="mine", split="set")
     task = read_task(path)
-    assert (task.split_mode, _split_sizes(path)) == ("trainvaltest", [18, 2, 4])
+    assert (task.metadata["split_mode"], _split_sizes(path)) == ("trainvaltest", [18, 2, 4])
     assert sorted(task.items("test")) == names[:4]
 
 
@@ -160,6 +163,36 @@ def test_groups_stay_together_or_are_refused(tmp_path: Path) -> None:
     assert sorted(_split_sizes(path)) == [1, 3, 3, 3]
 
 
+def test_groups_are_kept_and_are_no_part_of_the_hash(tmp_path: Path) -> None:
+    source = _corpus(tmp_path / "in")
+    _csv(source, "file,label,who", *(f"{n},{i % 2},{'ab'[i % 2]}{i}" for i, n in enumerate(TEN)))
+    options: dict[str, Any] = {"name": "mine", "nfolds": 4, "group": "who"}
+    path = prepare("custom", source, tmp_path / "tasks", **options)
+    groups = read_groups(path)
+    assert groups == {f"{i:02d}.wav": f"{'ab'[i % 2]}{i}" for i in range(10)}
+    with_groups = read_task(path).hash()
+    (path / GROUPS_FILE).unlink()  # as an earlier version prepared it
+    assert read_groups(path) == {}
+    assert read_task(path).hash() == with_groups
+    assert prepare("custom", source, tmp_path / "tasks", **options) == path
+    assert read_groups(path) == groups
+
+
+def test_groups_at_fault_are_told(tmp_path: Path) -> None:
+    source = _corpus(tmp_path / "in")
+    _csv(source, "file,label", *(f"{name},{i % 2}" for i, name in enumerate(TEN)))
+    path = prepare("custom", source, tmp_path / "tasks", name="mine", nfolds=4)
+    assert not (path / GROUPS_FILE).exists()
+    for content, message in (
+        ("[1]", "expected an object with the group of every audio file"),
+        ('{"00.wav": 3}', "expected an object with the group of every audio file"),
+        ('{"00.wav": "x"}', "01.wav has no group, but other files have"),
+    ):
+        (path / GROUPS_FILE).write_text(content)
+        with pytest.raises(TaskError, match=f"{GROUPS_FILE}: {message}"):
+            read_task(path)
+
+
 def test_stratified_splits_by_group(tmp_path: Path) -> None:
     names = [f"{i:02d}.wav" for i in range(40)]
     source = _corpus(tmp_path / "in", names)
@@ -172,7 +205,10 @@ def test_stratified_splits_by_group(tmp_path: Path) -> None:
     options: dict[str, Any] = {"nfolds": 4, "group": "group", "stratify": "true"}
     path = prepare("custom", source, tmp_path / "tasks", name="mine", seed="7", **options)
     task = read_task(path)
-    assert (task.split_mode, task.metadata["stratified_by_seed"]) == ("presplit_kfold", 7)
+    assert (task.metadata["split_mode"], task.metadata["stratified_by_seed"]) == (
+        "presplit_kfold",
+        7,
+    )
     assert _split_sizes(path) == [10, 10, 10, 10]
     fold_of = {name: fold for fold in task.splits for name in task.items(fold)}
     assert all(fold_of[names[i]] == fold_of[names[i + 1]] for i in range(0, 40, 2))
@@ -182,7 +218,10 @@ def test_stratified_splits_by_group(tmp_path: Path) -> None:
     drawn = prepare(
         *("custom", source, tmp_path / "tasks"), name="tvt", splits="trainvaltest", stratify="true"
     )
-    assert (read_task(drawn).split_mode, _split_sizes(drawn)) == ("trainvaltest", [31, 5, 4])
+    assert (read_task(drawn).metadata["split_mode"], _split_sizes(drawn)) == (
+        "trainvaltest",
+        [31, 5, 4],
+    )
 
 
 def test_audio_is_cut_at_its_own_rate_then_resampled(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from benchmark.cli.main import main
 from benchmark.embeddings.store import INFO_FILE
 from benchmark.records.record import Record, write_record
 from benchmark.reports.comparison import RESAMPLES
+from tasks.folder import GROUPS_FILE
 
 ESC50, PITCH, DCASE = (
     "esc50-v2.0.0-full",
@@ -66,6 +67,25 @@ def run(tmp_path: Path) -> Path:
             keep(tmp_path, record_of(module, folder, skill), skill)
         keep(tmp_path, record_of(module, DCASE, 0.5), None)
     return tmp_path
+
+
+def test_clips_of_one_group_are_drawn_together(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embeddings = run / "embeddings" / record_of("logmel", ESC50, 0.2).unit.embedding.folder
+    embeddings.mkdir(parents=True)
+    groups = {f"{row}.wav": f"speaker {row // 10}" for row in range(CLIPS)}
+    (embeddings / GROUPS_FILE).write_text(json.dumps(groups))
+    rows = {}
+    for option in ("", " --each-clip"):
+        assert compare(run, f"crepe logmel{option}") == 0
+        (path,) = (run / "tables" / "compare").rglob("crepe-logmel.csv")
+        rows[option] = {row["task"]: row for row in csv.DictReader(path.open())}
+        said = capsys.readouterr().out.replace("\n", " ")
+        assert ("groups: esc50 4 of 40 clips" in said) == (not option)
+    assert (rows[""]["esc50"]["groups"], rows[" --each-clip"]["esc50"]["groups"]) == ("4", "")
+    assert rows[""]["esc50"]["low"] != rows[" --each-clip"]["esc50"]["low"]
+    assert rows[""]["nsynth_pitch"] == rows[" --each-clip"]["nsynth_pitch"]
 
 
 def test_two_models(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

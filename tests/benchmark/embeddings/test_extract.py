@@ -32,7 +32,7 @@ from benchmark.errors import DiskFullError, UserError
 from benchmark.models.hear_module import LoadedModel, ModelSpec, load_model
 from benchmark.progress import progress_bar
 from benchmark.records.work_unit import parse_embedding_unit
-from tasks.folder import TaskError, TaskFolder, read_task
+from tasks.folder import GROUPS_FILE, TaskError, TaskFolder, read_groups, read_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing the user can act on")
 KINDS = pytest.mark.parametrize("kind", ["scene", "event"])
@@ -412,3 +412,17 @@ def test_bar_shows_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(io.StringIO()) == ""
     monkeypatch.setenv("HEAR_BENCHMARK_QUIET", "1")
     assert shown(Terminal()) == ""
+
+
+def test_groups_of_clips_reach_embeddings_that_were_finished_before(tmp_path: Path) -> None:
+    task, model = make_task(tmp_path), tiny()
+    made = embed(model, task, tmp_path / "out")
+    assert not (made.path / GROUPS_FILE).exists()
+    groups = {name: name[-5] for split in task.splits for name in task.items(split)}
+    (task.path / GROUPS_FILE).write_text(json.dumps(groups))
+    before = data(made)
+    again = embed(model, task, tmp_path / "out")
+    assert read_groups(again.path) == groups
+    assert data(again) == {**before, GROUPS_FILE: (task.path / GROUPS_FILE).read_bytes()}
+    fresh = embed(model, task, tmp_path / "other")
+    assert data(fresh) == data(again)
