@@ -11,6 +11,7 @@ import csv
 import hashlib
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from io import FileIO
 from itertools import chain
@@ -283,6 +284,12 @@ class TaskRows:
         """Rows of some of the splits."""
         parts = [self.places[split] for split in splits]
         return Rows(parts, self.multi_hot, self.targets, self._take, self.masked)
+
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> TaskRows:
+        """The same rows, of which each batch of embeddings goes through a function."""
+        rows, take = copy(self), self._take
+        rows._take = lambda where: function(take(where))
+        return rows
 
 
 class _Held:

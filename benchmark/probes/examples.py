@@ -97,10 +97,15 @@ class Examples:
         return values[self.chosen.to(values.device)]
 
 
-def fit_scaling(examples: Examples) -> Scaling:
+def fit_scaling(examples: Examples, constant_scale: float = 1.0) -> Scaling:
     """The map to mean 0 and deviation 1 that scikit-learn's StandardScaler fits.
 
-    The deviation is the population's. A feature that is constant is only centred. Sums are float64.
+    The deviation is the population's. Sums are float64.
+
+    Parameters
+    ----------
+    constant_scale
+        Of a feature that is constant: by default it is only centred, as scikit-learn does.
     """
     total = squares = torch.zeros((), dtype=torch.float64)
     for x, _ in examples.batches(PASS_ROWS):
@@ -111,5 +116,5 @@ def fit_scaling(examples: Examples) -> Scaling:
     deviation = (squares / examples.count).sqrt()
     # As scikit-learn: a spread that is rounding alone counts as none.
     constant = deviation <= 10 * torch.finfo(torch.float64).eps * mean.abs()
-    scale = torch.where(constant, 1.0, 1 / deviation.masked_fill(constant, 1.0))
+    scale = torch.where(constant, constant_scale, 1 / deviation.masked_fill(constant, 1.0))
     return Scaling(mean.float(), scale.float())

@@ -1,7 +1,9 @@
-"""Protocol ``hear-standardized``: HEAR's on embeddings standardised split by split.
+"""Protocol ``hear-standardized``: HEAR's on standardised embeddings.
 
-So did the BYOL-S paper evaluate openSMILE (arXiv:2206.12038, section 3.4): features of very
-different scales, of which HEAR's network learns nothing as they are.
+So the BYOL-S paper evaluated openSMILE (arXiv:2206.12038, section 3.4), features of very different
+scales, of which HEAR's network learns nothing as they are: split by split, each by its own
+statistics. With ``--statistics train`` those of a fold's training splits scale all of its splits,
+as one has to do where test clips come one by one.
 """
 
 from __future__ import annotations
@@ -9,17 +11,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.protocols.hear import protocol as hear
-from benchmark.protocols.hear.options import SEED, HearOptions
+from benchmark.protocols.hear.options import SEED, StandardizedOptions
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
 
 
 def evaluate(
-    embeddings: Path, work: Path, options: HearOptions, on_progress: OnProgress
+    embeddings: Path, work: Path, options: StandardizedOptions, on_progress: OnProgress
 ) -> tuple[FoldResult, ...]:
     """Results of one folder of embeddings, one a fold; see `Protocol.evaluate`."""
     from benchmark.embeddings.standardize import standardized
+    from benchmark.protocols.hear.kit_scores import fold_results
+    from benchmark.protocols.hear.native import Variant, evaluate_native
 
+    if options.statistics == "train":
+        by_train = Variant(standardize=True)
+        return fold_results(evaluate_native(embeddings, work, options, on_progress, by_train), SEED)
     with standardized(embeddings, work) as folder:
         return hear.evaluate(folder, work, options, on_progress)
 
@@ -28,8 +35,8 @@ PROTOCOLS = (
     Protocol(
         name="hear-standardized",
         version=1,
-        summary="HEAR's on embeddings standardised split by split",
-        options=HearOptions,
+        summary="HEAR's on standardised embeddings",
+        options=StandardizedOptions,
         evaluate=evaluate,
         seed=SEED,
         check=hear.check,

@@ -27,6 +27,7 @@ from benchmark.embeddings.dataset import EmbeddedTask, TaskRows, read_embedded_t
 from benchmark.embeddings.store import disk_errors
 from benchmark.models.fingerprint import functions_hash
 from benchmark.probes.batched_training import train_batched
+from benchmark.probes.examples import Examples, Scaling, fit_scaling
 from benchmark.probes.mlp import Hparams, init_head
 from benchmark.probes.training import cpu_threads, train
 from benchmark.protocols.hear.evaluator import Evaluator
@@ -50,10 +51,14 @@ class Variant:
         Of weights, dropout and order.
     shuffle
         Shuffle the training rows in every epoch, which the kit means to do and does not.
+    standardize
+        Scale embeddings so that each number has mean 0 and deviation 1 over the training splits of
+        the fold; numbers that are constant there become 0.
     """
 
     seed: int = SEED
     shuffle: bool = False
+    standardize: bool = False
 
 
 def evaluate_native(
@@ -171,14 +176,26 @@ class _Evaluation:
         self.evaluator = Evaluator(task)
         self.points = grid_points(options.grid, options.grid_points, task.metadata)
         self.shuffle = variant.shuffle
+        self.standardize = variant.standardize
+        self._scalings: dict[Fold, Scaling] = {}
         self.parallel = options.parallel_grid
         self.device = torch.device(options.device)
         self.generator = torch.Generator().manual_seed(variant.seed)
 
     @cached_property
-    def rows(self) -> TaskRows:
+    def _raw_rows(self) -> TaskRows:
         """Read when the first training needs them."""
         return TaskRows(self.task, self.in_memory, self.device)
+
+    def _rows(self, fold: Fold) -> TaskRows:
+        """What a fold is trained, validated and tested on."""
+        rows = self._raw_rows
+        if not self.standardize:
+            return rows
+        if fold not in self._scalings:
+            train = Examples(rows.of(*fold.train))
+            self._scalings[fold] = fit_scaling(train, constant_scale=0.0)
+        return rows.mapped(self._scalings[fold])
 
     def scores(self) -> dict[str, Any]:
         """Search on the first fold, train on the others with what was found, test on all."""
@@ -235,9 +252,10 @@ class _Evaluation:
             init_head(*shape, job.hparams, self.generator, self.device, self.task.has_label_mask)
             for job in jobs
         ]
-        rows = {job.fold: self.rows.of(*job.fold.train) for job in jobs}
+        of_fold = {job.fold: self._rows(job.fold) for job in jobs}
+        rows = {fold: its.of(*fold.train) for fold, its in of_fold.items()}
         validates = [
-            self.evaluator.validation(self.rows, job.fold, job.hparams["batch_size"])
+            self.evaluator.validation(of_fold[job.fold], job.fold, job.hparams["batch_size"])
             for job in jobs
         ]
         data = [rows[job.fold] for job in jobs]
@@ -271,7 +289,7 @@ class _Evaluation:
             head.load_state_dict(best.state)
             head.eval()
             size = job.hparams["batch_size"]
-            predictions = self.evaluator.test_predictions(head, self.rows, job.fold, size)
+            predictions = self.evaluator.test_predictions(head, of_fold[job.fold], job.fold, size)
             seconds = (time.perf_counter() - start) / len(jobs)
             runs.append(Run(job.hparams, best.score, best.epoch, best.extra, seconds, rng_state))
             self.kept.write(job.name, runs[-1], predictions)

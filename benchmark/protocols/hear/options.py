@@ -14,6 +14,7 @@ from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option,
 SEED = 42
 MULTISEED_SEEDS = (0, 1, 2, 3, 4)
 ENGINES = ("native", "kit")
+STATISTICS = ("split", "train")
 GRIDS = ("default", "fast", "faster")
 SCORES_FILE = "test.predicted-scores.json"
 
@@ -71,7 +72,7 @@ class HearTrainingOptions(ProtocolOptions):
 
 @dataclass(frozen=True)
 class HearOptions(HearTrainingOptions):
-    """Options of ``hear`` and ``hear-standardized``.
+    """Options of ``hear``.
 
     Attributes
     ----------
@@ -92,6 +93,31 @@ class HearOptions(HearTrainingOptions):
         if self.parallel_grid:
             return "training the grid in parallel"
         return f"training on {self.device}" if self.device != "cpu" else ""
+
+
+@dataclass(frozen=True)
+class StandardizedOptions(HearOptions):
+    """Options of ``hear-standardized``.
+
+    Attributes
+    ----------
+    statistics
+        One of `STATISTICS`: each split by its own mean and deviation, as the BYOL-S paper, or all
+        splits of a fold by those of its training splits, so that nothing is learnt of the test set.
+    """
+
+    statistics: str = option(
+        "split",
+        "clips that means and deviations are of: each split's own, or the training splits' of a"
+        " fold for all",
+        choices=STATISTICS,
+        only_if_chosen=True,
+    )
+
+    def not_in_kit(self) -> str:
+        if self.statistics == "train":
+            return "embeddings standardised by the training splits of each fold"
+        return super().not_in_kit()
 
 
 @dataclass(frozen=True)
