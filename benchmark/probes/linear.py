@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.adam import adam
 
 from benchmark.errors import UserError
 from benchmark.probes.examples import PASS_ROWS, Examples
@@ -20,6 +22,7 @@ from benchmark.probes.training import ADAM_EPSILON, BETA_1, BETA_2
 
 # Logits (models, rows, labels) of the validation rows to a value a model, of which more is better.
 JudgeAll = Callable[[Tensor], Sequence[float]]
+RISES = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class LinearHparams:
         Whether the cross entropy is a mean over rows and classes, not over rows.
     ties_count
         Whether an epoch as good as the best one is taken for better.
+    drop_hopeless
+        Whether a layer's training also stops once it cannot become the best of all: its score has
+        risen in each of the last `RISES` epochs, and rising on as in the steepest of them until
+        the last epoch would not reach what another layer has reached.
     """
 
     batch_size: int
@@ -46,6 +53,7 @@ class LinearHparams:
     weight_decay: float = 0.0
     divide_by_classes: bool = False
     ties_count: bool = False
+    drop_hopeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ def train_linear(
     stack = _Stack(train, labels, learning_rates, hparams, generator)
     best: dict[int, LinearProbe] = {}
     waited = dict.fromkeys(range(len(learning_rates)), 0)
+    histories: list[list[float]] = [[] for _ in learning_rates]
     for epoch in range(hparams.max_epochs):
         on_epoch(epoch)
         for x, targets in train.batches(hparams.batch_size, generator):
@@ -128,13 +137,19 @@ def train_linear(
         scores = judge(torch.cat([stack.logits(x) for x, _ in valid.batches(PASS_ROWS)], dim=1))
         for place, (number, score) in enumerate(zip(stack.numbers, scores, strict=True)):
             score = float(score)
+            histories[number].append(score)
             reached = best[number].score if number in best else float("-inf")
             if score > reached or (hparams.ties_count and score == reached):
                 best[number] = stack.probe(place, score, epoch)
                 waited[number] = 0
             else:
                 waited[number] += 1
-        stack.keep([n for n in stack.numbers if waited[n] < hparams.patience])
+        going_on = [n for n in stack.numbers if waited[n] < hparams.patience]
+        if hparams.drop_hopeless and best:
+            wanted = max(probe.score for probe in best.values())
+            left = hparams.max_epochs - 1 - epoch
+            going_on = [n for n in going_on if not _is_hopeless(histories[n], wanted, left)]
+        stack.keep(going_on)
         if not stack.numbers:
             break
     if lost := [rate for n, rate in enumerate(learning_rates) if n not in best]:
@@ -143,6 +158,13 @@ def train_linear(
             " be too large: choose smaller learning rates"
         )
     return [best[number] for number in range(len(learning_rates))]
+
+
+def _is_hopeless(scores: Sequence[float], wanted: float, epochs_left: int) -> bool:
+    """See `LinearHparams.drop_hopeless`; curves that do not rise all the time are left alone."""
+    last = scores[-1 - RISES :]
+    rises = [after - before for before, after in pairwise(last)]
+    return len(rises) == RISES and min(rises) > 0 and last[-1] + epochs_left * max(rises) < wanted
 
 
 class _Stack:
@@ -159,7 +181,6 @@ class _Stack:
         size = next(train.batches(1))[0].shape[1]
         device = train.targets.device
         bound = size**-0.5
-        # The bias is the last column, so that a step has one update.
         drawn = torch.empty(labels, size).uniform_(-bound, bound, generator=generator)
         bias = torch.empty(labels, 1).uniform_(-bound, bound, generator=generator)
         layer = [part.to(device) for part in (drawn, bias)]
@@ -177,7 +198,6 @@ class _Stack:
     def _new_buffers(self) -> None:
         # Memory that is asked for anew in each step would be most of the cost of Adam.
         self.gradients = [torch.empty_like(value) for value in self.values]
-        self.scales = [torch.empty_like(value) for value in self.values]
 
     def logits(self, x: Tensor) -> Tensor:
         """(models, rows, labels) of (rows, size)."""
@@ -206,18 +226,28 @@ class _Stack:
         return gradient.div_(known.sum().clamp_min(1))
 
     def _update(self) -> None:
-        correction = (1 - BETA_2**self.steps) ** 0.5
-        step_sizes = [rate * correction / (1 - BETA_1**self.steps) for rate in self.rates]
-        for value, mean, square, gradient, scale in zip(
-            self.values, self.means, self.squares, self.gradients, self.scales, strict=True
-        ):
-            if self.hparams.weight_decay:
-                gradient.add_(value, alpha=self.hparams.weight_decay)
-            mean.lerp_(gradient, 1 - BETA_1)
-            square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-            torch.sqrt(square, out=scale).add_(ADAM_EPSILON * correction)
-            for model, step_size in enumerate(step_sizes):
-                value[model].addcdiv_(mean[model], scale[model], value=-step_size)
+        # Torch's fused step passes over memory once, and a layer's share of it stays in the cache.
+        tensors = self.values, self.gradients, self.means, self.squares
+        for place, rate in enumerate(self.rates):
+            parameters, gradients, means, squares = (
+                [one[place] for one in each] for each in tensors
+            )
+            adam(
+                parameters,
+                gradients,
+                means,
+                squares,
+                [],
+                [torch.tensor(self.steps - 1.0) for _ in parameters],
+                fused=True,
+                amsgrad=False,
+                beta1=BETA_1,
+                beta2=BETA_2,
+                lr=rate,
+                weight_decay=self.hparams.weight_decay,
+                eps=ADAM_EPSILON,
+                maximize=False,
+            )
 
     def probe(self, place: int, score: float, epoch: int) -> LinearProbe:
         weight, bias = (value[place].clone() for value in self.values)

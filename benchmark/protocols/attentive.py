@@ -31,7 +31,7 @@ def evaluate(
     return evaluate_scenes(
         embeddings,
         work,
-        "attentive 1",
+        "attentive 2",
         options,
         options.seeds,
         lambda job: fit_attentive(job, options),
@@ -44,7 +44,7 @@ def evaluate(
 PROTOCOLS = (
     Protocol(
         name="attentive",
-        version=1,
+        version=2,
         summary="attention pooling over timestamps and one linear layer",
         options=SequenceOptions,
         evaluate=evaluate,

@@ -13,9 +13,10 @@ settings are those of its code, nttcslab/eval-audio-repr at 88ba7728 (facts only
   were scaled by all of them;
 - three seeds.
 
-The learning rate stands in the authors' command lines, by model and task (`learning_rate_of`);
-elsewhere it is 3e-4. It is the task's clip length that crops: embed a task of the length wanted.
-The authors crop a training clip at random and once; here all are cropped as the task folder is.
+The learning rate stands in the authors' command lines, by model and task, and is taken from there
+(`benchmark.protocols.fusion_rates`); the record of each training says which it was and why. It is
+the task's clip length that crops: embed a task of the length wanted. The authors crop a training
+clip at random and once; here all are cropped as the task folder is.
 """
 
 from __future__ import annotations
@@ -23,35 +24,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.protocols.fusion_rates import ChosenRate, published_rate
 from benchmark.protocols.learning_rates import learning_rate
 from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option, threads_option
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
 
-LEARNING_RATE = 3e-4
-# Model as the paper names it, task as the authors name it: rate of their CommandLines.md.
-PUBLISHED_RATES = {
-    ("VGGish", "esc50"): 3e-3,
-    ("VGGish", "vc1"): 5e-4,
-    ("VGGish-Fusion", "surge"): 1e-4,
-    ("VGGish-Fusion", "vc1"): 5e-4,
-    ("VGGish layers", "vc1"): 5e-4,
-    ("CNN14", "nsynth"): 1e-5,
-    ("CNN14-Fusion", "nsynth"): 1e-5,
-    ("CNN14-Fusion", "surge"): 3e-5,
-    ("CNN14 layers", "nsynth"): 1e-5,
-    ("CNN14 layers", "surge"): 3e-5,
-    ("AST", "surge"): 1e-4,
-    ("AST-Fusion", "surge"): 1e-4,
-    ("AST layers", "surge"): 1e-4,
-    ("BYOL-A", "surge"): 1e-4,
-    ("BYOL-A", "gtzan"): 1e-3,
-}
+PUBLISHED = "published"
 
 
-def learning_rate_of(model: str, task: str) -> float:
-    """Rate that the authors used for a model and task of theirs; `LEARNING_RATE` for others."""
-    return PUBLISHED_RATES.get((model, task), LEARNING_RATE)
+def _rate_or_published(text: str) -> float | str:
+    return PUBLISHED if text == PUBLISHED else learning_rate(text)
 
 
 @dataclass(frozen=True)
@@ -66,10 +49,10 @@ class FusionOptions(ProtocolOptions):
         role="seeds",
     )
     threads: int = threads_option(1)
-    learning_rate: float = option(
-        LEARNING_RATE,
-        "learning rate of Adam; the authors set it by hand for some models and tasks",
-        parse=learning_rate,
+    learning_rate: float | str = option(
+        PUBLISHED,
+        "learning rate of Adam; published: the authors' for this model and task, else their 3e-4",
+        parse=_rate_or_published,
         metavar="RATE",
     )
     batch_size: int = option(200, "most clips of a batch", flag="")
@@ -85,22 +68,34 @@ def evaluate(
     from benchmark.protocols.scenes.evaluation import evaluate_scenes
     from benchmark.protocols.scenes.linear_fits import fit_fusion
 
+    rate = _rate(embeddings, options)
     return evaluate_scenes(
         embeddings,
         work,
-        "linear-fusion 1",
+        "linear-fusion 2",
         options,
         options.seeds,
-        lambda job: fit_fusion(job, options),
+        lambda job: fit_fusion(job, options, rate),
         on_progress,
         options.threads,
+    )
+
+
+def _rate(embeddings: Path, options: FusionOptions) -> ChosenRate:
+    if not isinstance(options.learning_rate, str):
+        return ChosenRate(options.learning_rate, "chosen by --learning-rate")
+    from benchmark.embeddings.store import read_info
+
+    info = read_info(embeddings) or {}
+    return published_rate(
+        str(info.get("module", "")), info.get("options", {}), str(info.get("task_name", ""))
     )
 
 
 PROTOCOLS = (
     Protocol(
         name="linear-fusion",
-        version=1,
+        version=2,
         summary="one linear layer on standardised scene embeddings, three seeds, as Niizumi et al.",
         options=FusionOptions,
         evaluate=evaluate,

@@ -49,7 +49,7 @@ def evaluate(
     return evaluate_scenes(
         embeddings,
         work,
-        "support 1",
+        "support 2",
         options,
         options.seeds,
         lambda job: fit_support(job, options),
@@ -62,7 +62,7 @@ def evaluate(
 PROTOCOLS = (
     Protocol(
         name="support",
-        version=1,
+        version=2,
         summary="linear predictions of windows, aggregated to the clip's",
         options=SupportOptions,
         evaluate=evaluate,

@@ -60,7 +60,7 @@ def study(work: Path, options: LinearOptions, shape: tuple[int, int, int, int]) 
     return {
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "wall_seconds": round(time.perf_counter() - wall, 1),
-        "trainings": len(options.seeds) * (len(options.learning_rates) + shape[0] - 1),
+        "trainings": len(options.seeds) * len(options.learning_rates) * shape[0],
         "accuracy": mean(result.scores["top1_acc"] for result in results),
         "best_epochs": [int(result.training["epoch"]) for result in results],
         "learning_rates": sorted({result.hparams["learning_rate"] for result in results}),

@@ -129,8 +129,6 @@ class Job:
     ----------
     scene, fold, seed
         Of which task and run.
-    first
-        Result of the same seed on the first fold; None for that fold itself.
     on_part
         Called with the part of this fold that is done and with what is being done.
     """
@@ -138,7 +136,6 @@ class Job:
     scene: SceneTask
     fold: Fold
     seed: int
-    first: FoldResult | None
     on_part: Callable[[float, str], None]
 
     @property
@@ -193,7 +190,6 @@ def evaluate_scenes(
         results: list[FoldResult] = []
         total = len(seeds) * len(scene.folds)
         for seed in seeds:
-            first: FoldResult | None = None
             for fold in scene.folds:
                 result = kept.read(seed, fold.name)
                 if result is None:
@@ -204,9 +200,8 @@ def evaluate_scenes(
                         done = (len(results) + part) / total
                         on_progress(done, f"seed {seed}, fold {fold.name}, {what}")
 
-                    result = _fit(Job(scene, fold, seed, first, on_part), fit, kept)
+                    result = _fit(Job(scene, fold, seed, on_part), fit, kept)
                 results.append(result)
-                first = first or result
         on_progress(1.0, "done")
     return tuple(results)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +19,7 @@ from benchmark.probes.linear import (
     train_linear,
     validation_losses,
 )
+from benchmark.protocols.fusion_rates import ChosenRate
 from benchmark.protocols.linear import LinearOptions
 from benchmark.protocols.linear_fusion import FusionOptions
 from benchmark.protocols.scenes.evaluation import Fitted, Job, SceneTask
@@ -25,16 +29,15 @@ DRAWS = 100  # of a validation set, until each label is in it
 
 
 def fit_linear(job: Job, options: LinearOptions) -> Fitted:
-    """The layer of lowest validation loss; the first fold also chooses the seed's learning rate."""
+    """The layer of lowest validation loss, of all epochs and learning rates."""
     scene, fold = job.scene, job.fold
     train, valid = scene.examples(*fold.train), scene.examples(fold.valid)
-    rates = options.learning_rates if job.first is None else [job.first.hparams["learning_rate"]]
     targets = valid.targets
     probes = train_linear(
         train,
         scene.n_labels,
-        rates,
-        LinearHparams(options.batch_size, options.max_epochs, options.patience),
+        options.learning_rates,
+        LinearHparams(options.batch_size, options.max_epochs, options.patience, drop_hopeless=True),
         lambda logits: validation_losses(logits, targets),
         valid,
         job.generator,
@@ -42,12 +45,11 @@ def fit_linear(job: Job, options: LinearOptions) -> Fitted:
     )
     best = max(probes, key=lambda probe: probe.score)  # the first of equal ones
     by_rate = {f"validation_loss_at_{one.learning_rate:g}": -one.score for one in probes}
-    return _fitted(
-        scene, best, scene.examples(fold.test), {"validation_loss": -best.score}, by_rate
-    )
+    training = {"validation_loss": -best.score} | by_rate
+    return _fitted(scene, best, scene.examples(fold.test), training)
 
 
-def fit_fusion(job: Job, options: FusionOptions) -> Fitted:
+def fit_fusion(job: Job, options: FusionOptions, rate: ChosenRate) -> Fitted:
     """The layer of best validation score, on features scaled by the training set."""
     scene, fold = job.scene, job.fold
     generator = job.generator
@@ -75,7 +77,7 @@ def fit_fusion(job: Job, options: FusionOptions) -> Fitted:
     (probe,) = train_linear(
         train,
         scene.n_labels,
-        [options.learning_rate],
+        [rate.value],
         LinearHparams(
             min(options.batch_size, train.count),
             options.max_epochs,
@@ -89,7 +91,9 @@ def fit_fusion(job: Job, options: FusionOptions) -> Fitted:
         generator,
         lambda epoch: job.on_part(epoch / options.max_epochs, f"epoch {epoch}"),
     )
-    return _fitted(scene, probe, test, {"validation_score": probe.score}, {})
+    return _fitted(
+        scene, probe, test, {"validation_score": probe.score}, {"learning_rate_is": rate.reason}
+    )
 
 
 def draw_validation(
@@ -130,12 +134,12 @@ def _fitted(
     probe: LinearProbe,
     test: Examples,
     training: dict[str, float],
-    more: dict[str, float],
+    hparams: Mapping[str, Any] = MappingProxyType({}),
 ) -> Fitted:
     logits = probe.logits(test)
     return Fitted(
         probabilities(logits, scene.multiclass),
         logits,
-        training | {"epoch": float(probe.epoch)} | more,
-        {"learning_rate": probe.learning_rate},
+        {"epoch": float(probe.epoch)} | training,
+        {"learning_rate": probe.learning_rate, **hparams},
     )

@@ -84,9 +84,9 @@ def fit_support(job: Job, options: SupportOptions) -> Fitted:
 def _fit(
     job: Job, options: SequenceOptions, make: Callable[[torch.Generator], nn.Module]
 ) -> Fitted:
-    """The module of lowest validation loss; the first fold also chooses the learning rate."""
+    """The module of lowest validation loss, of all epochs and learning rates."""
     scene, fold = job.scene, job.fold
-    rates = options.learning_rates if job.first is None else [job.first.hparams["learning_rate"]]
+    rates = options.learning_rates
     chosen: tuple[BestEpoch, float, nn.Module] | None = None
     tried: dict[str, float] = {}
     for number, rate in enumerate(rates):

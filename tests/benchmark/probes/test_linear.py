@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,51 @@ def test_rates_together_learn_what_each_learns_alone(kind: str, hparams: LinearH
         torch.testing.assert_close(probe.bias, layer.bias.detach(), rtol=1e-3, atol=1e-4)
         (alone,) = trained((rate,), hparams, train, valid, 4)
         torch.testing.assert_close(probe.weight, alone.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_hopeless_rates_are_dropped_and_change_nothing_else() -> None:
+    train, valid = (Examples(rows_of(*blobs(rows, 4, 12, rows), labels=4)) for rows in (110, 60))
+    rates = (1e-2, 1e-5)
+    plain = LinearHparams(32, 30, 30)
+    whole = trained(rates, plain, train, valid, 4)
+    epochs: list[int] = []
+
+    def judge(logits: torch.Tensor) -> list[float]:
+        epochs.append(len(logits))
+        return validation_losses(logits, valid.targets)
+
+    raced = train_linear(
+        train,
+        4,
+        rates,
+        replace(plain, drop_hopeless=True),
+        judge,
+        valid,
+        torch.Generator().manual_seed(3),
+    )
+    # The slow one is left as soon as it has risen five times.
+    assert epochs == [2] * 6 + [1] * 24
+    assert raced[1].epoch == 5
+    assert (raced[0].epoch, raced[0].learning_rate) == (whole[0].epoch, 1e-2)
+    torch.testing.assert_close(raced[0].weight, whole[0].weight, rtol=1e-5, atol=1e-6)
+
+
+def test_a_late_winner_is_not_dropped() -> None:
+    def slow(epoch: int) -> list[float]:
+        return [min(epoch, 4) * 0.1, -20 + epoch]  # the second wins in the last epoch
+
+    counted = iter(range(30))
+    train = Examples(rows_of(*blobs(40, 2, 3)))
+    probes = train_linear(
+        train,
+        2,
+        (1e-2, 1e-3),
+        LinearHparams(40, 30, 30, drop_hopeless=True),
+        lambda logits: slow(next(counted))[: len(logits)],
+        train,
+        torch.Generator(),
+    )
+    assert [probe.score for probe in probes] == [0.4, 9]
 
 
 def test_the_optimum_is_that_of_logistic_regression() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from embedded_tasks import GIVEN, make_kfold, make_multilabel, make_pitch, scene
+from embedded_tasks import GIVEN, make_easy, make_kfold, make_multilabel, make_pitch, scene
 
+from benchmark.embeddings.store import write_info
 from benchmark.errors import UserError
 from benchmark.probes.linear import probabilities
 from benchmark.protocols.linear import LinearOptions
-from benchmark.protocols.linear_fusion import FusionOptions, learning_rate_of
+from benchmark.protocols.linear_fusion import FusionOptions
 from benchmark.protocols.registry import protocol
 from benchmark.protocols.result import FoldResult
 from benchmark.protocols.scenes.evaluation import SceneTask
@@ -90,14 +91,14 @@ def test_other_options_use_nothing_that_is_kept(tmp_path: Path) -> None:
     assert {one.hparams["learning_rate"] for one in results} == {1e-6}
 
 
-def test_a_seed_keeps_the_rate_of_its_first_fold(tmp_path: Path) -> None:
+def test_each_fold_chooses_its_rate_by_its_own_validation_loss(tmp_path: Path) -> None:
     results = run("linear", make_kfold(tmp_path / "embeddings"), tmp_path / "work", LINEAR)
-    for seed in LINEAR.seeds:
-        own = [one for one in results if one.seed == seed]
-        assert len({one.hparams["learning_rate"] for one in own}) == 1
-        tried = {k: v for k, v in own[0].training.items() if k.startswith("validation_loss_at_")}
+    for one in results:
+        tried = {k: v for k, v in one.training.items() if k.startswith("validation_loss_at_")}
         assert len(tried) == 2
-        assert own[0].training["validation_loss"] == min(tried.values())
+        assert one.training["validation_loss"] == min(tried.values())
+        rate = one.hparams["learning_rate"]
+        assert one.training["validation_loss"] == tried[f"validation_loss_at_{rate:g}"]
     assert results[0].scores != results[3].scores or results[1].scores != results[4].scores
 
 
@@ -112,9 +113,28 @@ def test_fusion_validates_on_a_tenth_with_every_label(tmp_path: Path) -> None:
     assert valid.multi_hot.any(dim=0).all()
 
 
-def test_published_rates() -> None:
-    assert learning_rate_of("CNN14-Fusion", "surge") == 3e-5
-    assert learning_rate_of("AST", "esc50") == FusionOptions().learning_rate == 3e-4
+@pytest.mark.parametrize(
+    ("module", "options", "task", "rate", "reason"),
+    [
+        ("hear_plugins.cnn14_fusion", {}, "surge", 3e-5, "published for CNN14-Fusion on surge"),
+        ("hear_plugins.cnn14_fusion", {}, "esc50", 3e-4, "published default"),
+        ("hear_plugins.vggish", {"postprocess": False}, "esc50", 3e-3, "for VGGish on esc50"),
+        ("hear_plugins.vggish", {}, "esc50", 3e-4, "published default"),  # after its quantisation
+        ("somebody.elses", {}, "surge", 3e-4, "published default"),
+    ],
+)
+def test_the_published_rate_is_taken_and_recorded(
+    tmp_path: Path, module: str, options: dict[str, Any], task: str, rate: float, reason: str
+) -> None:
+    embeddings = make_easy(tmp_path / "e")
+    write_info(embeddings, {"module": module, "options": options, "task_name": task})
+    published = FusionOptions(seeds=(42,), max_epochs=2)
+    (one,) = run("linear-fusion", embeddings, tmp_path / "a", published)
+    assert one.hparams["learning_rate"] == rate
+    assert reason in one.hparams["learning_rate_is"]
+    own = FusionOptions(seeds=(42,), max_epochs=2, learning_rate=0.5)
+    (one,) = run("linear-fusion", embeddings, tmp_path / "b", own)
+    assert one.hparams == {"learning_rate": 0.5, "learning_rate_is": "chosen by --learning-rate"}
 
 
 def test_probabilities_are_softmax_or_sigmoids() -> None:
