@@ -227,13 +227,6 @@ def write_at_rates(
     return own_rate
 
 
-def audio_at_rate(
-    task: TaskFolder, split: str, filename: str, rate: int, keep_dir: Path | None = None
-) -> Samples:
-    """One clip of a task at one rate (Hz), as `TaskAudio` gives it."""
-    return TaskAudio(task, keep_dir).at_rates(split, filename, [rate])[rate]
-
-
 @dataclass(frozen=True)
 class TaskAudio:
     """The audio of a task at any rate; what is made is made once, and kept.

@@ -68,24 +68,6 @@ class Similarities:
         return out.getvalue()
 
 
-def linear_cka(x: Array, y: Array) -> float:
-    """CKA of the representations (clips, size of x) and (clips, size of y); NaN if one is constant.
-
-    This is the biased estimate of all clips at once: large for few clips and many numbers.
-    """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
-        raise ValueError(f"{x.shape} and {y.shape}: expected two (clips, size) of the same clips")
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    # Gram matrices of clips or of features, whichever are smaller.
-    if len(x) < max(x.shape[1], y.shape[1]):
-        k, m = x @ x.T, y @ y.T
-        of_both, of_x, of_y = (k * m).sum(), (k * k).sum(), (m * m).sum()
-    else:
-        of_both, of_x, of_y = (((a.T @ b) ** 2).sum() for a, b in ((x, y), (x, x), (y, y)))
-    return float(of_both / np.sqrt(of_x * of_y)) if of_x > 0 and of_y > 0 else float("nan")
-
-
 def unbiased_hsic(k: Array, m: Array) -> float:
     """Unbiased estimate of the Hilbert-Schmidt independence criterion of two (n, n) Grams."""
     n = len(k)

@@ -116,10 +116,10 @@ def _by_flag(
 
 
 def _defaults(owners: dict[str, tuple[OptionSpec, Any]]) -> str:
-    """``hear: default 8; knn: default 10``."""
+    """``hear: default 8; knn: default 10``; words in quotes, as one of them is "default"."""
     names: dict[str, list[str]] = {}
     for name, (spec, default) in owners.items():
-        text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        text = ",".join(map(str, default)) if isinstance(default, tuple) else repr(default)
         names.setdefault("" if spec.parse is None else f": default {text}", []).append(name)
     return "; ".join(", ".join(found) + text for text, found in names.items())
 

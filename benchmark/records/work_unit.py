@@ -203,12 +203,11 @@ WorkUnit = EmbeddingUnit | EvaluationUnit
 
 def parse_embedding_unit(data: Any) -> EmbeddingUnit:
     """An embedding unit from its JSON form (`to_json`); `RecordError` names what is wrong."""
-    return _parsed(EmbeddingUnit, data)
-
-
-def parse_evaluation_unit(data: Any) -> EvaluationUnit:
-    """An evaluation unit from its JSON form (`to_json`); `RecordError` names what is wrong."""
-    return _parsed(EvaluationUnit, data)
+    try:
+        unit: EmbeddingUnit = from_json(EmbeddingUnit, data)
+    except UserError as error:
+        raise RecordError(str(error)) from None
+    return unit
 
 
 def device_class(device: object) -> str:
@@ -230,13 +229,6 @@ def _leaves(unit: Any, prefix: str = "") -> Iterator[tuple[str, Any, Mapping[Any
             yield from _leaves(value, f"{prefix}{each.name}.")
         else:
             yield f"{prefix}{each.name}", value, each.metadata
-
-
-def _parsed(kind: Any, data: Any) -> Any:
-    try:
-        return from_json(kind, data)
-    except UserError as error:
-        raise RecordError(str(error)) from None
 
 
 def _json_values(options: Mapping[str, Any], owner: str) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.audio import write_wav
+from tasks.audio import TaskAudio, write_wav
 from tasks.corpus import metadata_of
-from tasks.folder import folder_name, write_task
+from tasks.folder import TaskFolder, folder_name, write_task
+from tasks.resampling import Samples
 
 SCENE_CONFIG: dict[str, Any] = {
     "task_name": "mini",
@@ -58,3 +59,10 @@ def make_task(
             noise = rng.uniform(-0.5, 0.5, rate // 10).astype(np.float32)
             write_wav(path / str(rate) / split / filename, noise, rate)
     return path
+
+
+def audio_at_rate(
+    task: TaskFolder, split: str, filename: str, rate: int, keep_dir: Path | None = None
+) -> Samples:
+    """One clip of a task at one rate (Hz)."""
+    return TaskAudio(task, keep_dir).at_rates(split, filename, [rate])[rate]

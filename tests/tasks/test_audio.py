@@ -15,13 +15,12 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from task_fixtures import make_task
+from task_fixtures import audio_at_rate, make_task
 
 from tasks import audio as audio_module
 from tasks import decoding
 from tasks.audio import (
     TaskAudio,
-    audio_at_rate,
     read_audio,
     wav_writer,
     write_at_rates,

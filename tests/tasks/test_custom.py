@@ -90,7 +90,7 @@ def test_labels_splits_and_groups_from_names(tmp_path: Path) -> None:
         **{"name": "mine", "pattern": "{split}-{group}-*-{label}.wav"},
     )
     task = read_task(path)
-    assert (task.split_mode, task.labels) == ("presplit_kfold", ("dog", "sea_lion"))
+    assert (task.metadata["split_mode"], task.labels) == ("presplit_kfold", ("dog", "sea_lion"))
     assert list(task.items("fold01")) == ["2-anna2-0-dog.wav", "2-anna2-1-sea_lion.wav"]
 
 

@@ -36,7 +36,9 @@ def test_the_same_each_time(demo_dir: Path, tmp_path: Path) -> None:
 
 def test_one_of_each_kind_and_domain(demo_dir: Path) -> None:
     tasks = resolve_tasks(demo_dir)
-    kinds = {(task.embedding_type, task.prediction_type, task.split_mode) for task in tasks}
+    kinds = {
+        (task.embedding_type, task.prediction_type, task.metadata["split_mode"]) for task in tasks
+    }
     assert {kind[:2] for kind in kinds} == {
         ("scene", "multiclass"),
         ("scene", "multilabel"),

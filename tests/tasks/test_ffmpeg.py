@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from task_fixtures import audio_at_rate
 
-from tasks.audio import audio_at_rate, read_audio, write_at_rates, write_wav
+from tasks.audio import read_audio, write_at_rates, write_wav
 from tasks.folder import read_task
 from tasks.prepare import prepare
 from tasks.resampling import resample, stream, to_int16

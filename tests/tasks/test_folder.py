@@ -16,10 +16,11 @@ from task_fixtures import (
     EVENT_ITEMS,
     SCENE_CONFIG,
     SCENE_ITEMS,
+    audio_at_rate,
     make_task,
 )
 
-from tasks.audio import audio_at_rate, write_wav
+from tasks.audio import write_wav
 from tasks.corpus import metadata_of
 from tasks.folder import TaskError, read_task, resolve_tasks, write_task
 
@@ -73,7 +74,10 @@ def test_read_task(tmp_path: Path) -> None:
     task = read_task(make_task(tmp_path))
     assert (task.name, task.version, task.mode) == ("mini", "v1", "full")
     assert (task.embedding_type, task.prediction_type) == ("scene", "multiclass")
-    assert (task.split_mode, task.splits) == ("trainvaltest", ("train", "valid", "test"))
+    assert (task.metadata["split_mode"], task.splits) == (
+        "trainvaltest",
+        ("train", "valid", "test"),
+    )
     assert (task.sample_duration, task.evaluation) == (0.1, ("top1_acc",))
     assert task.labels == ("cat", "dog")
     assert (task.rates(), task.best_rate()) == ((8000,), 8000)

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 from archive_server import make_published
-from task_fixtures import EVENT_CONFIG, EVENT_ITEMS, make_task
+from task_fixtures import EVENT_CONFIG, EVENT_ITEMS, audio_at_rate, make_task
 
 from benchmark.cli.main import main
-from tasks.audio import audio_at_rate
 from tasks.demo import make_demo_tasks
 from tasks.entries import ENTRIES
 from tasks.folder import read_task

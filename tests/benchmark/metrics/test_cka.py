@@ -12,7 +12,6 @@ from benchmark.errors import UserError
 from benchmark.metrics.cka import (
     Similarities,
     batch_bounds,
-    linear_cka,
     minibatch_cka,
     unbiased_hsic,
 )
@@ -23,20 +22,29 @@ X = RNG.standard_normal((60, 7))
 Y = X @ RNG.standard_normal((7, 100)) + RNG.standard_normal((60, 100))
 
 
-def test_cka_is_its_definition() -> None:
-    """With centred Gram matrices, written out; one case takes features, the other clips."""
-    for x, y in ((X, X[:, :3]), (X, Y)):
-        centre = np.eye(60) - 1 / 60
-        k, m = (centre @ one @ one.T @ centre for one in (x, y))
-        expected = np.trace(k @ m) / np.sqrt(np.trace(k @ k) * np.trace(m @ m))
-        assert linear_cka(x, y) == pytest.approx(expected)
+def whole_cka(x: np.ndarray, y: np.ndarray) -> float:
+    """The biased estimate of all clips at once (Kornblith et al., section 3)."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    of_both, of_x, of_y = (np.square(a.T @ b).sum() for a, b in ((x, y), (x, x), (y, y)))
+    return float(of_both / np.sqrt(of_x * of_y))
+
+
+def cka(x: np.ndarray, y: np.ndarray) -> float:
+    return float(minibatch_cka([({"x": x}, {"y": y})]).matrix[0, 0])
 
 
 def test_rotation_shift_and_scale_change_nothing() -> None:
     turn = np.linalg.qr(RNG.standard_normal((7, 7)))[0]
-    assert linear_cka(X, 3 * X @ turn + 5) == pytest.approx(1)
-    assert linear_cka(X, Y) == pytest.approx(linear_cka(Y, X @ turn))
-    assert np.isnan(linear_cka(X, np.ones((60, 2))))
+    assert cka(X, 3 * X @ turn + 5) == pytest.approx(1)
+    assert cka(X, Y) == pytest.approx(cka(Y, X @ turn))
+    assert np.isnan(cka(X, np.ones((60, 2))))
+
+
+def test_one_number_a_clip_is_the_squared_correlation() -> None:
+    """In closed form; the estimate is unbiased, so it is met but for 1 / clips."""
+    x = RNG.standard_normal((3000, 1))
+    y = x + RNG.standard_normal((3000, 1))
+    assert cka(x, y) == pytest.approx(np.corrcoef(x[:, 0], y[:, 0])[0, 1] ** 2, abs=2e-3)
 
 
 def test_unbiased_hsic_is_its_u_statistic() -> None:
@@ -55,7 +63,7 @@ def test_unrelated_representations_are_near_zero_where_the_biased_estimate_is_no
     x, y = RNG.standard_normal((2, 400, 300))
     parts = [({"x": x[a:b]}, {"y": y[a:b]}) for a, b in batch_bounds(400, 50)]
     assert abs(minibatch_cka(parts).matrix[0, 0]) < 0.02
-    assert linear_cka(x[:50], y[:50]) > 0.5
+    assert whole_cka(x[:50], y[:50]) > 0.5
 
 
 def test_minibatches_agree_with_all_clips() -> None:
@@ -64,7 +72,7 @@ def test_minibatches_agree_with_all_clips() -> None:
     parts = [({"x": x[a:b]}, {"x": x[a:b], "y": y[a:b]}) for a, b in batch_bounds(4000, 100)]
     found = minibatch_cka(parts)
     assert found.rows == ("x",)
-    assert found.matrix[0] == pytest.approx([1, linear_cka(x, y)], abs=0.02)
+    assert found.matrix[0] == pytest.approx([1, whole_cka(x, y)], abs=0.02)
 
 
 def test_what_is_alike_lies_side_by_side() -> None:

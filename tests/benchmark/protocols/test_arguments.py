@@ -30,6 +30,14 @@ def test_defaults_are_those_of_the_options() -> None:
     assert (chosen.name, options) == ("hear", HearOptions())
 
 
+def test_help_tells_a_default_that_is_called_default() -> None:
+    parser = argparse.ArgumentParser()
+    add_protocol_options(parser)
+    text = " ".join(parser.format_help().split())
+    assert "hear, hear-multiseed, hear-standardized: default 'default')" in text
+    assert "--k N nearest neighbours that vote (knn: default 10)" in text
+
+
 def test_options_are_read_by_the_chosen_protocol() -> None:
     line = "--protocol hear-multiseed --seeds 3,8 --grid faster --parallel-grid --train-device cuda"
     chosen, options = parsed(line)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.records.json_form import RecordError, to_json
+from benchmark.records.json_form import RecordError, from_json, to_json
 from benchmark.records.work_unit import (
     EmbeddingUnit,
     EvaluationUnit,
@@ -18,7 +18,6 @@ from benchmark.records.work_unit import (
     Part,
     device_class,
     parse_embedding_unit,
-    parse_evaluation_unit,
     part_of,
 )
 
@@ -128,14 +127,11 @@ def test_keys_do_not_depend_on_the_order_of_options() -> None:
 
 
 def test_units_survive_the_disk() -> None:
-    for unit, parse in (
-        (EMBEDDING, parse_embedding_unit),
-        (EVALUATION, parse_evaluation_unit),
-        (changed(model_options={"layers": (1, 2)}), parse_evaluation_unit),
-    ):
-        again = parse(json.loads(json.dumps(to_json(unit))))
+    for unit in (EMBEDDING, EVALUATION, changed(model_options={"layers": (1, 2)})):
+        again = from_json(type(unit), json.loads(json.dumps(to_json(unit))))
         assert again == unit
         assert again.key == unit.key
+    assert parse_embedding_unit(to_json(EMBEDDING)) == EMBEDDING
 
 
 @pytest.mark.parametrize(
@@ -150,8 +146,13 @@ def test_units_survive_the_disk() -> None:
     ],
 )
 def test_wrong_units_are_refused_by_key(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(RecordError, match=message):
-        parse_evaluation_unit({**to_json(EVALUATION), **change})
+    with pytest.raises((UserError, RecordError), match=message):
+        from_json(EvaluationUnit, {**to_json(EVALUATION), **change})
+
+
+def test_a_wrong_embedding_unit_is_an_error_of_its_record() -> None:
+    with pytest.raises(RecordError, match="task '' cannot name a folder"):
+        parse_embedding_unit({**to_json(EMBEDDING), "task": ""})
 
 
 def test_options_that_are_not_json_are_named() -> None:
