@@ -163,11 +163,18 @@ def test_a_late_winner_is_not_dropped() -> None:
     assert [probe.score for probe in probes] == [0.4, 9]
 
 
-def test_the_optimum_is_that_of_logistic_regression() -> None:
+@pytest.mark.parametrize("fusion", [False, True])
+def test_the_optimum_is_that_of_logistic_regression(fusion: bool) -> None:
+    """As ``linear`` has its loss, and with the scaling and the loss of ``linear-fusion``."""
     x, y = blobs(150, 3, 6, noise=2)
-    train = Examples(rows_of(x, y))
+    train = Examples(rows_of(x * 5 + 9 if fusion else x, y))
     decay = 0.02  # scikit-learn leaves a bias out of the penalty, but not a feature that is 1
-    hparams = LinearHparams(150, 1200, 1, weight_decay=decay, ties_count=True)
+    if fusion:
+        x = StandardScaler().fit_transform(x)
+        train = replace(train, scaling=fit_scaling(train))
+    hparams = LinearHparams(
+        150, 1200, 1, weight_decay=decay, divide_by_classes=fusion, ties_count=True
+    )
     (probe,) = train_linear(
         train,
         3,
@@ -181,7 +188,8 @@ def test_the_optimum_is_that_of_logistic_regression() -> None:
     ones = np.hstack([x, np.ones((150, 1))])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = LogisticRegression(C=1 / (decay * 150), fit_intercept=False, tol=1e-8).fit(ones, y)
+        c = 1 / (decay * 150 * (3 if fusion else 1))
+        fit = LogisticRegression(C=c, fit_intercept=False, tol=1e-8).fit(ones, y)
     expected = fit.predict_proba(ones)
     found = probabilities(probe.logits(train), True).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-3)
