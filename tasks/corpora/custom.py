@@ -41,8 +41,7 @@ from typing import Any
 from ..audio import audio_seconds
 from ..corpus import Clip, Corpus, Event, Label
 from ..entry import DCASE_PARAMS, SCENE_SCORES
-from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
-from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
+from ..folder import TRAINVALTEST, TaskError, near_names
 from ..reading import read_text
 from ..splits import PERCENTAGES, draw_stratified, fold_names
 
@@ -116,7 +115,8 @@ def make(
     max_split_duration
         Seconds of audio to keep at most of every split.
     evaluation
-        Scores, the primary one first. Default by `kind`: HEAR's usual ones.
+        Metrics, the primary one first. Default by `kind`: HEAR's usual ones. Their names are not
+        checked here: other packages may register some.
     evaluation_params
         hear-eval-kit's ``event_postprocessing_grid`` and ``task_specific_param_grid``. Default for
         events: as dcase2016_task2.
@@ -170,10 +170,7 @@ def make(
     if stratify:
         clips = _stratified(clips, config, seed)
     config["sample_duration"] = sample_duration
-    known = EVENT_SCORES if kind == "event" else KNOWN_SCENE_SCORES
-    config["evaluation"] = [_one_of("evaluation", score, known) for score in evaluation] or list(
-        EVALUATION[kind]
-    )
+    config["evaluation"] = list(evaluation or EVALUATION[kind])
     if not use_scoring_for_early_stopping:
         config["use_scoring_for_early_stopping"] = False
     if evaluation_params is None and kind == "event":
