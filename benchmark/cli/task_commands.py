@@ -17,8 +17,8 @@ MIRROR_VARIABLE = "HEAR_TASKS_URL"
 SHOW, GET, VERIFY = "show", "get", "verify"
 
 PREPARE_EPILOG = """\
-`hear-benchmark prepare NAME --help` tells the options of a corpus; NAME custom makes a task of any
-folder of audio.
+`hear-benchmark tasks` lists the names; custom makes a task of any folder of audio.
+`hear-benchmark prepare NAME --help` tells the options of one.
 """
 CUSTOM_EXAMPLES = """\
 A task of any folder of audio, from a table with one label a row (CSV with a header, TSV, or JSON):
@@ -89,7 +89,7 @@ def add_commands(commands: Commands) -> None:
     )
     prepare.set_defaults(takes_more=True)
     prepare.epilog, prepare.formatter_class = PREPARE_EPILOG, argparse.RawDescriptionHelpFormatter
-    prepare.add_argument("name", metavar="NAME", help="spoken_digit, esc10, custom, ...")
+    prepare.add_argument("name", metavar="NAME", help="esc50, spoken_digit, custom ...")
     prepare.add_argument("--from", dest="source", required=True, metavar="DIR", help="the corpus")
     prepare.add_argument("--tasks-dir", required=True, metavar="DIR", help="where the task goes")
 
@@ -176,6 +176,7 @@ def add_corpus_options(prepare: argparse.ArgumentParser, words: Sequence[str]) -
     name = next((word for word in words if word in preparable()), "")
     if not name:
         return
+    prepare.usage = f"%(prog)s {name} --from DIR --tasks-dir DIR [OPTIONS]"
     own = option_types(name).keys()
     ours = prepare.add_argument_group(f"options of {name}")
     others = prepare.add_argument_group("options of every corpus")
@@ -186,12 +187,11 @@ def add_corpus_options(prepare: argparse.ArgumentParser, words: Sequence[str]) -
         (ours if option.name in own else others).add_argument(
             f"--{option.name.replace('_', '-')}",
             dest=_PREFIX + option.name,
-            metavar="true" if option.is_flag else option.name.rpartition("_")[2].upper(),
+            metavar="true|false" if option.is_flag else option.name.rpartition("_")[2].upper(),
             help=text,
             **flag,
         )
-    if name == "custom":
-        prepare.epilog = CUSTOM_EXAMPLES
+    prepare.epilog = CUSTOM_EXAMPLES if name == "custom" else ""
 
 
 def _prepare(options: argparse.Namespace) -> int:
