@@ -1,4 +1,4 @@
-"""Evaluations in processes of their own: one that never ends, and what libraries say in one."""
+"""Evaluations in processes of their own: endless ones, what libraries say, damaged embeddings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tiny_task import FOLDS, make_task
 from benchmark.embeddings.extract import embed
 from benchmark.execution.run import evaluate_all
 from benchmark.models.hear_module import ModelSpec, load_model
+from benchmark.protocols.registry import protocol
 
 MODULE = f"""
 import time
@@ -71,3 +72,32 @@ def test_an_endless_evaluation_is_ended_and_the_others_go_on(tmp_path: Path) -> 
     assert "sound-v1-small-" in str(record) and record.is_file()
     notes = [line for line in lines if line.startswith("note: ")]
     assert len(notes) == 1 and "sound-v1" in notes[0] and notes[0].endswith("failed to converge")
+
+
+def test_embeddings_that_are_not_as_written_are_not_evaluated(tmp_path: Path) -> None:
+    model = load_model(ModelSpec("tiny_hear"))
+    damage = {
+        "zeros": lambda folder: _overwrite(folder / "fold00.embeddings.npy"),
+        "list": lambda folder: (folder / "embedding.json").write_text("[]"),
+        "empty": lambda folder: (folder / "embedding.json").write_text("{}"),
+        "sound": lambda folder: None,
+    }
+    for name, spoil in damage.items():
+        spoil(embed(model, make_task(tmp_path, name=name, clips=12), tmp_path / "out").path)
+    outcome = evaluate_all(
+        tmp_path / "out",
+        modules=[],
+        tasks=[],
+        protocol=protocol("knn"),
+        options=protocol("knn").options(),
+        jobs=1,
+        say=lambda line: None,
+    )
+    assert len(outcome.failures) == 3 and len(outcome.records) == 1, outcome.failures
+    said = "\n".join(outcome.failures)
+    assert "fold00.embeddings.npy is not as written; embed again" in said
+    assert said.count("embedding.json") == 2
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
