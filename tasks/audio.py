@@ -11,7 +11,7 @@ import os
 import shutil
 import struct
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from .resampling import (
     to_float32,
     to_int16,
 )
+from .speakers import WEIGHTS
 
 WAV_HEADER_BYTES = 44
 MOST_WAV_BYTES = 2**32 - WAV_HEADER_BYTES
@@ -55,7 +56,10 @@ def audio_blocks(path: Path | str) -> Iterator[tuple[int, Iterator[Samples]]]:
     path = Path(path)
     with opened(path) as audio:
         checked = _checked(path, audio.blocks)
-        yield audio.rate, (to_float32(mono_int16(block, audio.sampling)) for block in checked)
+        yield (
+            audio.rate,
+            (to_float32(mono_int16(block, audio.sampling, audio.speakers)) for block in checked),
+        )
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
@@ -75,10 +79,13 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
         return _joined(list(blocks)), rate
 
 
-def mono_int16(block: npt.NDArray[np.floating[Any]], sampling: str) -> npt.NDArray[np.int16]:
+def mono_int16(
+    block: npt.NDArray[np.floating[Any]], sampling: str, speakers: Sequence[str] = ()
+) -> npt.NDArray[np.int16]:
     """Mix channels and round to 16 bit as hear-preprocess: ``ffmpeg -acodec pcm_s16le -ac 1``.
 
-    Measured with ffmpeg 5.1; the same for every sample of one or two channels.
+    Measured with ffmpeg 5.1: the same for every sample of 16 bit, and of one or two channels; for
+    others within 1 LSB.
 
     Parameters
     ----------
@@ -86,15 +93,34 @@ def mono_int16(block: npt.NDArray[np.floating[Any]], sampling: str) -> npt.NDArr
         Samples (n, channels), full scale 1.0.
     sampling
         Of the file: ``int16`` (or less), ``int32`` (24 bit too), ``float`` or ``double``. Of 16-bit
-        files the mean of channels is rounded half up; mono files of more bits lose their lower
+        files the mixed channels are rounded half up; mono files of more bits lose their lower
         bits, which rounds down; all else is rounded to the nearest.
+    speakers
+        Of more than two channels, the place of each (`tasks.speakers`); without, all count alike.
     """
     if sampling == "int32" and block.shape[1] == 1:
         return to_int16(np.floor(block[:, 0] * 32768) / 32768)
-    mixed = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+    if block.shape[1] == 1:
+        mixed = block[:, 0]
+    elif block.shape[1] == 2 or not speakers:
+        mixed = block.mean(axis=1)
+    else:
+        mixed = _weighted(block, speakers, in_fixed_point=sampling == "int16")
     if sampling == "int16":
         return to_int16(np.floor(mixed * 32768 + 0.5) / 32768)
     return to_int16(mixed)
+
+
+def _weighted(
+    block: npt.NDArray[np.floating[Any]], speakers: Sequence[str], in_fixed_point: bool
+) -> npt.NDArray[np.floating[Any]]:
+    """Mix channels (n, channels) by where their loudspeakers stand; weights sum to one."""
+    weights = np.array([WEIGHTS.get(speaker, 0.0) for speaker in speakers])
+    weights /= weights.sum() or 1.0
+    if in_fixed_point:
+        weights = np.rint(weights * 32768) / 32768
+    mixed: npt.NDArray[np.floating[Any]] = (block * weights).sum(axis=1)
+    return mixed
 
 
 def audio_rate(path: Path | str) -> int:

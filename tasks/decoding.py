@@ -27,6 +27,7 @@ import numpy.typing as npt
 import soundfile
 
 from .errors import TaskError
+from .speakers import speakers_of
 
 BLOCK_FRAMES = 1 << 18
 LEAST_RATE, MOST_RATE = 100, 10_000_000
@@ -35,6 +36,7 @@ TRUSTED = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")  # how files of trusted 
 STEP_SECONDS = 30  # to open a file, or to decode a block
 MOST_MEMORY = 4 << 30  # addresses of the child, its libraries included
 _END, _ERROR = 0, 0xFFFFFFFF
+_FACTS = ("rate", "sampling", "frames", "speakers")
 _GO, _STOP = b"g", b"s"
 _AV_SAMPLING = {"u8": "int16", "s16": "int16", "s32": "int32", "dbl": "double"}
 
@@ -54,6 +56,9 @@ class Opened:
         ``double``.
     frames
         Samples of each channel as the file states them; None where it does not.
+    speakers
+        Of more than two channels, the place of each, by FFmpeg's names: FL, FR, FC, LFE ...; empty
+        where nothing says it.
     blocks
         Its samples, full scale 1.0.
     """
@@ -61,6 +66,7 @@ class Opened:
     rate: int
     sampling: str
     frames: int | None
+    speakers: tuple[str, ...]
     blocks: Iterator[Block]
 
 
@@ -112,7 +118,8 @@ def opened_here(path: Path) -> Iterator[Opened]:
         sampling = _sampling(file.subtype)
         exact = sampling == "double" or (sampling == "int32" and file.channels == 1)
         blocks = _blocks(path, file, "float64" if exact else "float32")
-        yield Opened(int(file.samplerate), sampling, int(file.frames), blocks)
+        speakers = speakers_of(path, file.format, file.channels)
+        yield Opened(int(file.samplerate), sampling, int(file.frames), speakers, blocks)
 
 
 def _is_file(path: Path) -> bool:
@@ -171,7 +178,8 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[Opened]:
         if not rate or form is None:
             raise TaskError(f"{path}: not readable audio (it has no sample rate or format)")
         sampling = _AV_SAMPLING.get(form.name.removesuffix("p"), "float")
-        yield Opened(int(rate), sampling, None, frames())
+        speakers = tuple(channel.name for channel in audio.layout.channels)
+        yield Opened(int(rate), sampling, None, speakers, frames())
 
 
 class _Told(TaskError):
@@ -196,14 +204,16 @@ class _Child:
             },
         )
 
-    def open(self, path: Path) -> tuple[int, str, int | None]:
-        """Begin a file: its rate, sampling and frames; its blocks follow, or the next file."""
+    def open(self, path: Path) -> dict[str, Any]:
+        """Begin a file: its facts, those of `Opened`; its blocks follow, or the next file."""
         request = os.fsencode(path.absolute())
         self._send(struct.pack("<I", len(request)) + request)
-        facts = json.loads(self._read(path, struct.unpack("<I", self._read(path, 4))[0]))
+        facts: dict[str, Any] = json.loads(
+            self._read(path, struct.unpack("<I", self._read(path, 4))[0])
+        )
         if "error" in facts:
             raise _Told(facts["error"])
-        return facts["rate"], facts["sampling"], facts["frames"]
+        return {**facts, "speakers": tuple(facts["speakers"])}
 
     def blocks(self, path: Path) -> Iterator[Block]:
         while True:
@@ -264,7 +274,8 @@ def _take() -> _Child:
 
 
 @atexit.register
-def _end_idle() -> None:
+def end_idle() -> None:
+    """End the processes that wait for the next file."""
     if _idle_of == os.getpid():
         while _idle:
             _idle.pop().kill()
@@ -285,9 +296,9 @@ def _opened_apart(path: Path) -> Iterator[Opened]:
         at_request = True
 
     try:
-        rate, sampling, frames = child.open(path)
+        facts = child.open(path)
         at_block = True
-        yield Opened(rate, sampling, frames, blocks())
+        yield Opened(**facts, blocks=blocks())
     except _Told:
         at_block, at_request = False, True
         raise
@@ -309,8 +320,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], seconds: int) -> None:
         _alarm(seconds)
         try:
             with opened_here(path) as audio:
-                facts = {"rate": audio.rate, "sampling": audio.sampling, "frames": audio.frames}
-                _answer(answers, facts)
+                _answer(answers, {key: getattr(audio, key) for key in _FACTS})
                 is_open = True
                 _serve_blocks(requests, answers, audio.blocks, seconds)
         except TaskError as error:

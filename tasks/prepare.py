@@ -225,7 +225,8 @@ def _check_same(final: Path, new: Path, rates: Sequence[int]) -> None:
         # Prepared by a version that did not keep them; they change nothing else.
         copyfile(new / GROUPS_FILE, final / GROUPS_FILE)
     for path in new.iterdir():
-        if path.read_bytes() != (final / path.name).read_bytes():
+        there = final / path.name
+        if not there.is_file() or path.read_bytes() != there.read_bytes():
             raise TaskError(
                 f"{final}: is there already with another {path.name}; move it away, give the"
                 " new task another name or version, or --force to replace it"

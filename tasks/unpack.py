@@ -87,7 +87,9 @@ def unpack(
                     pass
             except UnpackError:
                 raise
-            except (*DAMAGES, ValueError, OverflowError, RecursionError) as error:
+            except RecursionError:
+                raise UnpackError(f"{archive}: damaged (headers in headers)") from None
+            except (*DAMAGES, ValueError, OverflowError) as error:
                 raise UnpackError(f"{archive}: damaged ({error})") from None
     if not target.is_dir():
         raise UnpackError(f"{archive}: has no folder {top}; expected the archive of that task")
@@ -139,8 +141,6 @@ class _Unpacking:
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 fault = "is there twice, or is a file and a folder"
                 raise self._refusal(member.name, fault) from None
-            except RecursionError:
-                raise self._refusal(member.name, "has headers in headers") from None
             source.allow(MOST_HEADER_BYTES)
             # The list of members is not needed, and grows with every one of them.
             members.members = []  # type: ignore[attr-defined]

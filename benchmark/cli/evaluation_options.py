@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from benchmark.cli.options import count
+from benchmark.execution.isolation import EVALUATION_TIME_LIMIT
 from benchmark.protocols.arguments import add_protocol_options
 
 
@@ -17,4 +18,12 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="evaluations at a time, each with --threads threads; changes no number (default: 1)",
+    )
+    parser.add_argument(
+        "--evaluation-time-limit",
+        type=count,
+        default=EVALUATION_TIME_LIMIT,
+        metavar="SECONDS",
+        help="give an evaluation up that shows no sign of life for so long, in an epoch or a fit"
+        f" (default: {EVALUATION_TIME_LIMIT})",
     )

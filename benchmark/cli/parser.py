@@ -52,7 +52,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     Exits with 2 where the words are wrong, with 0 after ``--help``, as argparse does.
     """
-    parser, _ = _parser()
+    parser, commands = _parser()
+    if words[:1] == ["prepare"]:
+        task_commands.add_corpus_options(commands.choices["prepare"], words[1:])
     options, rest = parser.parse_known_args(task_commands.with_default_command(words))
     if rest and not options.takes_more:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")

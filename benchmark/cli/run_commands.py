@@ -162,6 +162,7 @@ def _run(options: argparse.Namespace) -> int:
         resampler=options.resampler,
         limit=options.limit,
         time_limit=options.time_limit,
+        evaluation_time_limit=options.evaluation_time_limit,
         verbose=options.verbose,
     )
     if outcome.records:
@@ -200,6 +201,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options=settings,
         jobs=options.jobs,
         say=say,
+        time_limit=options.evaluation_time_limit,
         verbose=options.verbose,
     )
     if outcome.records:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmark.cli.console import DONE, FAILED, exit_code, say
 from benchmark.cli.options import Commands, add_command, add_tasks_dir, count
 from benchmark.errors import UserError
 
+_PREFIX = "prepare_option_"
 MIRROR_VARIABLE = "HEAR_TASKS_URL"
 SHOW, GET, VERIFY = "show", "get", "verify"
 
-PREPARE_EXAMPLES = """\
-Other options are those of the corpus, of which `hear-benchmark tasks NAME` tells, and of all:
---rates 16000,48000  --mode MODE  --workers N
-
-custom makes a task of any folder of audio, from a table with one label a row (CSV with a header,
-TSV, or JSON):
+PREPARE_EPILOG = """\
+`hear-benchmark tasks` lists the names; custom makes a task of any folder of audio.
+`hear-benchmark prepare NAME --help` tells the options of one.
+"""
+CUSTOM_EXAMPLES = """\
+A task of any folder of audio, from a table with one label a row (CSV with a header, TSV, or JSON):
   hear-benchmark prepare custom --from birds --tasks-dir my-tasks --name birds --labels labels.csv
       file,label               one label a file; a.wav,robin
   ... --kind multilabel        several rows a file, or none: b.wav,
@@ -27,8 +29,10 @@ TSV, or JSON):
   ... --split fold             the column fold says where a file belongs; else folds are drawn:
   ... --nfolds 5               or --splits trainvaltest, by names as HEAR does it
   ... --group speaker          files of one speaker are never in two splits
-  ... --stratify true --seed 0 every label in proportion in every split
+  ... --stratify --seed 0      every label in proportion in every split
   ... --sample-duration 5      cut or pad to 5 s
+or without a table, from the names of folders or files:
+  hear-benchmark prepare custom --from birds --tasks-dir my-tasks --name birds --pattern '{label}/*'
 """
 
 
@@ -84,8 +88,8 @@ def add_commands(commands: Commands) -> None:
         commands, "prepare", _prepare, "make a task folder from a corpus on this machine"
     )
     prepare.set_defaults(takes_more=True)
-    prepare.epilog, prepare.formatter_class = PREPARE_EXAMPLES, argparse.RawDescriptionHelpFormatter
-    prepare.add_argument("name", metavar="NAME", help="spoken_digit, esc10, custom, ...")
+    prepare.epilog, prepare.formatter_class = PREPARE_EPILOG, argparse.RawDescriptionHelpFormatter
+    prepare.add_argument("name", metavar="NAME", help="esc50, spoken_digit, custom ...")
     prepare.add_argument("--from", dest="source", required=True, metavar="DIR", help="the corpus")
     prepare.add_argument("--tasks-dir", required=True, metavar="DIR", help="where the task goes")
 
@@ -165,40 +169,56 @@ def _evaluation_faults(path: Path) -> list[str]:
     return []
 
 
+def add_corpus_options(prepare: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Declare the options of the corpus that `prepare` is asked for, if `words` name one."""
+    from tasks.options import option_types, preparable, prepare_options
+
+    name = next((word for word in words if word in preparable()), "")
+    if not name:
+        return
+    prepare.usage = f"%(prog)s {name} --from DIR --tasks-dir DIR [OPTIONS]"
+    own = option_types(name).keys()
+    ours = prepare.add_argument_group(f"options of {name}")
+    others = prepare.add_argument_group("options of every corpus")
+    for option in prepare_options(name):
+        default = f"; default: {option.default}" if option.default not in (None, "", ()) else ""
+        text = f"{option.help} ({option.expects}{default})".replace("%", "%%")
+        flag: dict[str, Any] = {"nargs": "?", "const": "true"} if option.is_flag else {}
+        (ours if option.name in own else others).add_argument(
+            f"--{option.name.replace('_', '-')}",
+            dest=_PREFIX + option.name,
+            metavar="true|false" if option.is_flag else option.name.rpartition("_")[2].upper(),
+            help=text,
+            **flag,
+        )
+    prepare.epilog = CUSTOM_EXAMPLES if name == "custom" else ""
+
+
 def _prepare(options: argparse.Namespace) -> int:
+    from benchmark.metrics.registry import metrics_named
     from benchmark.progress import counting_bar
-    from tasks.options import prepare_options
+    from tasks.folder import near_names
+    from tasks.options import option_values, prepare_options
     from tasks.prepare import prepare
 
-    known = {option.name: option.is_flag for option in prepare_options(options.name)}
-    keywords = _keywords(options.rest, known)
+    known = [f"--{option.name.replace('_', '-')}" for option in prepare_options(options.name)]
+    if options.rest:
+        word = options.rest[0]
+        raise UserError(
+            f"{options.name} has no option {word}{near_names(word, known)}; options:"
+            f" {' '.join(known)}"
+        )
+    keywords = {
+        key.removeprefix(_PREFIX): value
+        for key, value in vars(options).items()
+        if key.startswith(_PREFIX) and value is not None
+    }
+    if "evaluation" in keywords:
+        values = option_values(options.name, {"evaluation": keywords["evaluation"]})
+        metrics_named(values["evaluation"], "event" if keywords.get("kind") == "event" else "scene")
     with counting_bar(f"preparing {options.name}") as on_progress:
         folder = prepare(
             options.name, options.source, options.tasks_dir, on_progress=on_progress, **keywords
         )
     print(folder)
     return DONE
-
-
-def _keywords(words: Sequence[str], known: Mapping[str, bool]) -> dict[str, str]:
-    """``--key value`` words as keyword arguments; `prepare` reads the values.
-
-    `known` says of every key whether it is a flag, whose name alone says true.
-    """
-    from tasks.folder import near_names
-
-    keywords = {}
-    left = list(words)
-    while left:
-        option = left.pop(0)
-        key = option.removeprefix("--").replace("-", "_")
-        has_value = bool(left) and not left[0].startswith("--")
-        is_known = option.startswith("--") and key in known
-        if not is_known or not (has_value or known[key]):
-            options = [f"--{name.replace('_', '-')}" for name in known]
-            near = near_names(option, options) if option not in options else ""
-            given = f"{option} {left[0]}" if has_value else option
-            there = " ".join(options)
-            raise UserError(f"{given}: expected --OPTION VALUE{near}, options: {there}")
-        keywords[key] = left.pop(0) if has_value else "true"
-    return keywords

@@ -140,11 +140,23 @@ class EmbeddedTask:
 
 
 def frames_of(row_names: Mapping[str, npt.NDArray[Any]]) -> Frames:
-    """Files and times of the rows that `EmbeddedTask.row_names` describes."""
+    """Files and times of the rows that `EmbeddedTask.row_names` describes.
+
+    Raises
+    ------
+    UserError
+        Times are negative, or do not ascend within a file.
+    """
     names = row_names["file_names"][row_names["file_index"]].tolist()
     timestamps = row_names["timestamp_ms"]
     if wrong := timestamps[~(np.isfinite(timestamps) & (timestamps >= 0))].tolist():
         raise UserError(f"a timestamp is {wrong[0]}; expected ms from 0 on: the model is at fault")
+    same_file = np.diff(row_names["file_index"]) == 0
+    if wrong := np.flatnonzero(same_file & (np.diff(timestamps) <= 0)).tolist():
+        raise UserError(
+            f"{names[wrong[0]]}: a timestamp of {timestamps[wrong[0]]} ms is followed by"
+            f" {timestamps[wrong[0] + 1]}; expected later ones: the model is at fault"
+        )
     return Frames.of(names, timestamps)
 
 

@@ -26,6 +26,7 @@ from benchmark.errors import BusyError, DiskFullError, UserError, one_line
 from benchmark.import_path import put_user_folder_last
 
 TIME_LIMIT = 3600  # s without a sign of life from a model: one call, or loading it
+EVALUATION_TIME_LIMIT = 86400  # s without one from an evaluation: an epoch, or one fit
 GRACE_SECONDS = 5.0  # for a process to put its files in order when it is told to end
 _CONTEXT = multiprocessing.get_context("spawn")
 
@@ -57,6 +58,13 @@ class Failure:
     text: str
     trace: str = ""
     error: type[UserError] | None = None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A report for the user that is no failure: one line."""
+
+    text: str
 
 
 class Worker:

@@ -11,10 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.execution.isolation import Done, Failure, Report, Worker, close, receive
+from benchmark.execution.isolation import (
+    EVALUATION_TIME_LIMIT,
+    Done,
+    Failure,
+    Remark,
+    Report,
+    Worker,
+    close,
+    receive,
+)
 from benchmark.protocols.options import ProtocolOptions
 
 OnProgress = Callable[[Path, float, str], None]
+OnRemark = Callable[[Path, str], None]
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,12 @@ class Evaluators:
     ----------
     jobs
         Evaluations at a time.
+    time_limit
+        Seconds after which an evaluation that shows no sign of life has failed; None for no limit.
     """
 
-    def __init__(self, jobs: int) -> None:
-        self._workers = [Worker(serve_evaluations) for _ in range(jobs)]
+    def __init__(self, jobs: int, time_limit: float | None = EVALUATION_TIME_LIMIT) -> None:
+        self._workers = [Worker(serve_evaluations, time_limit) for _ in range(jobs)]
 
     def __enter__(self) -> Evaluators:
         return self
@@ -50,7 +62,7 @@ class Evaluators:
         close(self._workers)
 
     def evaluate(
-        self, requests: Sequence[Evaluate], on_progress: OnProgress
+        self, requests: Sequence[Evaluate], on_progress: OnProgress, on_remark: OnRemark
     ) -> Iterator[tuple[Path, Done | Failure]]:
         """Evaluate folders of embeddings.
 
@@ -59,6 +71,8 @@ class Evaluators:
         on_progress
             Called with the folder, the part of its work that is done (0 to 1), and what is being
             done.
+        on_remark
+            Called with the folder and what libraries say there that concerns the numbers.
 
         Yields
         ------
@@ -75,15 +89,18 @@ class Evaluators:
             worker, message = receive(self._workers)
             if isinstance(message, (Done, Failure)):
                 yield running.pop(worker).folder, message
+            elif isinstance(message, Remark):
+                on_remark(running[worker].folder, message.text)
             else:
                 on_progress(running[worker].folder, *message)
 
 
 def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
-    """See `benchmark.execution.isolation.Worker`; it reports (part that is done, what is done)."""
+    """See `benchmark.execution.isolation.Worker`; it reports `Remark` and (part, what is done)."""
     from benchmark.embeddings.digests import check_files
     from benchmark.embeddings.store import read_info
     from benchmark.execution.evaluate import evaluate
+    from benchmark.models.library_messages import messages_of_libraries
     from benchmark.models.process_state import ProcessState
     from benchmark.protocols.registry import protocol
 
@@ -96,13 +113,14 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
         try:
             if request.check_files and (info := read_info(request.folder)) is not None:
                 check_files(request.folder, info)
-            return evaluate(
-                request.folder,
-                request.out,
-                protocol(request.protocol),
-                request.options,
-                on_progress,
-            )
+            with messages_of_libraries(lambda text: report(Remark(text))):
+                return evaluate(
+                    request.folder,
+                    request.out,
+                    protocol(request.protocol),
+                    request.options,
+                    on_progress,
+                )
         finally:
             state.restore()
 

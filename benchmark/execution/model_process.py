@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.execution.isolation import Report
+from benchmark.execution.isolation import Remark, Report
 from benchmark.models.hear_module import LoadedModel, ModelSpec
 from tasks.folder import TaskError, TaskFolder
 
@@ -56,13 +56,6 @@ class Progress:
     done: int
     total: int
     audio_seconds: float
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A line for the user that is no failure."""
-
-    text: str
 
 
 @dataclass(frozen=True)

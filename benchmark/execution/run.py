@@ -17,9 +17,16 @@ from typing import Any
 from benchmark.embeddings.representation import TASK, TIMESTAMPS, window_seconds
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import BusyError, DiskFullError, UserError
-from benchmark.execution.isolation import TIME_LIMIT, Done, Failure, Worker
+from benchmark.execution.isolation import (
+    EVALUATION_TIME_LIMIT,
+    TIME_LIMIT,
+    Done,
+    Failure,
+    Remark,
+    Worker,
+)
 from benchmark.execution.local import Evaluate, Evaluators
-from benchmark.execution.model_process import Embed, Load, Progress, Remark, serve_model
+from benchmark.execution.model_process import Embed, Load, Progress, serve_model
 from benchmark.models.hear_module import ModelSpec
 from benchmark.progress import progress_bar
 from benchmark.protocols.options import ProtocolOptions
@@ -87,6 +94,7 @@ def run(
     resampler: str = SOXR,
     limit: int | None = None,
     time_limit: float | None = TIME_LIMIT,
+    evaluation_time_limit: float | None = EVALUATION_TIME_LIMIT,
     verbose: bool = False,
 ) -> Outcome:
     """Embed and evaluate every task with every model.
@@ -97,6 +105,8 @@ def run(
         Most clips of every split, for smoke runs; None for all.
     time_limit
         Seconds after which a model that shows no sign of life has failed; None for no limit.
+    evaluation_time_limit
+        The same of an evaluation.
     verbose
         Say the tracebacks of failures too.
 
@@ -108,7 +118,7 @@ def run(
     protocol.check(options)
     job = _Job(say, verbose)
     tasks = [task for task in tasks if _is_evaluable(job, protocol, task)]
-    with Evaluators(jobs) as evaluators:
+    with Evaluators(jobs, evaluation_time_limit) as evaluators:
         wanted = protocol.wanted_representation(options)
         embedded = _embed(job, specs, tasks, out, device, resampler, wanted, limit, time_limit)
         with closing(embedded):
@@ -151,6 +161,7 @@ def evaluate_all(
     options: ProtocolOptions,
     jobs: int,
     say: Say,
+    time_limit: float | None = EVALUATION_TIME_LIMIT,
     verbose: bool = False,
 ) -> Outcome:
     """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
@@ -204,7 +215,7 @@ def evaluate_all(
             f" {len(others)} embeddings; they are left out"
         )
     job.outcome.embeddings += chosen
-    with Evaluators(jobs) as evaluators:
+    with Evaluators(jobs, time_limit) as evaluators:
         _evaluate(job, evaluators, chosen, out, protocol, options, check_files=True)
     return job.outcome
 
@@ -325,10 +336,17 @@ def _evaluate(
     requests = [
         Evaluate(folder, out.absolute(), protocol.name, options, check_files) for folder in folders
     ]
+
+    def name_of(folder: Path) -> str:
+        return f"{folder.parent.name}  {folder.name}"
+
+    def on_remark(folder: Path, text: str) -> None:
+        job.say(f"note: {name_of(folder)}: {text}")
+
     with _evaluation_bars(len(folders)) as on_progress:
-        for folder, answer in evaluators.evaluate(requests, on_progress):
+        for folder, answer in evaluators.evaluate(requests, on_progress, on_remark):
             on_progress(folder, 1.0, "done")
-            name = f"{folder.parent.name}  {folder.name}"
+            name = name_of(folder)
             if isinstance(answer, Failure):
                 job.fail(name, answer)
             else:

@@ -17,7 +17,7 @@ LONGEST = 300  # characters
 _CONCERNS = re.compile(
     r"weight|checkpoint|state.?dict|initiali[sz]|(missing|unexpected) key|not used when|mismatch"
     r"|dtype|float16|half precision|lower precision|\bcast|\bnan\b|overflow|divide by zero"
-    r"|invalid value|sampl\w+.rate|resampl|random",
+    r"|converge|ill.defined|(not |un)defined|invalid value|sampl\w+.rate|resampl|random",
     re.IGNORECASE,
 )
 _OF_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)

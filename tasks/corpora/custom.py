@@ -41,8 +41,7 @@ from typing import Any
 from ..audio import audio_seconds
 from ..corpus import Clip, Corpus, Event, Label
 from ..entry import DCASE_PARAMS, SCENE_SCORES
-from ..folder import EVENT_SCORES, TRAINVALTEST, TaskError, near_names
-from ..folder import SCENE_SCORES as KNOWN_SCENE_SCORES
+from ..folder import TRAINVALTEST, TaskError, near_names
 from ..reading import read_text
 from ..splits import PERCENTAGES, draw_stratified, fold_names
 
@@ -116,7 +115,7 @@ def make(
     max_split_duration
         Seconds of audio to keep at most of every split.
     evaluation
-        Scores, the primary one first. Default by `kind`: HEAR's usual ones.
+        Metrics, the primary one first. Default by `kind`: HEAR's usual ones.
     evaluation_params
         hear-eval-kit's ``event_postprocessing_grid`` and ``task_specific_param_grid``. Default for
         events: as dcase2016_task2.
@@ -125,12 +124,14 @@ def make(
     allow_missing_labels
         Accept splits that lack some label.
     stratify
-        Draw splits that have each label in proportion (`tasks.splits.draw_stratified`) instead of
-        HEAR's, which are drawn by names alone.
+        Draw splits that have each label in proportion instead of HEAR's, which are drawn by names
+        alone.
     seed
         Of stratified splits.
     labels
-        Label file, by its path from the current folder or from `source`; as for `read`.
+        Label file, by its path from the current folder or from `source`; default:
+        ``labels.csv``. ``{split}`` in it stands for the name of a split: one file for each, such as
+        ``{split}.json`` or ``{split}/examples.json``.
 
     Raises
     ------
@@ -170,10 +171,8 @@ def make(
     if stratify:
         clips = _stratified(clips, config, seed)
     config["sample_duration"] = sample_duration
-    known = EVENT_SCORES if kind == "event" else KNOWN_SCENE_SCORES
-    config["evaluation"] = [_one_of("evaluation", score, known) for score in evaluation] or list(
-        EVALUATION[kind]
-    )
+    # Which metrics there are is not known here: others than HEAR's may be registered.
+    config["evaluation"] = list(evaluation or EVALUATION[kind])
     if not use_scoring_for_early_stopping:
         config["use_scoring_for_early_stopping"] = False
     if evaluation_params is None and kind == "event":
@@ -249,8 +248,7 @@ def read(
     config, mode
         Of the task; ``embedding_type`` and ``prediction_type`` say what the labels are.
     labels
-        Label file, relative to `source`. ``{split}`` in it stands for the name of a split: one
-        file for each, such as ``{split}.json`` or ``{split}/examples.json``.
+        As for `make`, but relative to `source`.
     pattern
         Instead of label files: paths from `source` of all its audio files, such as ``{label}/*``
         (a folder for each label) or ``{split}/{group}-*-{label}.wav``. ``{label}``, ``{split}`` and
@@ -259,8 +257,10 @@ def read(
     audio
         Audio file of a row, relative to `source`: ``{file}`` stands for its column `file`,
         ``{split}`` for the split as ``labels`` names it.
-    file, label, start, end, split, group
-        Names of the columns. `split` and `group` are optional; files of one group stay together.
+    file, label, start, end
+        Name of the column.
+    split, group
+        Name of the column, if there is one; files of one group stay together.
     time_unit
         Of start and end: ``ms``, the default, or ``s``. Where it is not given, times so near the
         begin of every file that they can only be seconds are refused.

@@ -27,7 +27,15 @@ SHARDS = 32  # of TFDS, which follow from its 3.71 GiB
 def read(
     source: Path, config: Mapping[str, Any], mode: str, *, filtered: bool = False
 ) -> tuple[Clip, ...]:
-    """Clips of the corpus in `source`; if `filtered`, those on the three lists, so split."""
+    """Clips of the corpus.
+
+    Parameters
+    ----------
+    source, config, mode
+        The corpus's folder; of the task.
+    filtered
+        Take the clips of the three lists ``<split>_filtered.txt`` alone, so split.
+    """
     suffix = ".au" if any(source.glob("*/*.au")) else ".wav"
     paths = {path.stem: path for path in audio_files(source, f"*/*{suffix}", CORPUS)}
     if not filtered:

@@ -18,7 +18,17 @@ TONICS = ("b", "c", "csh", "d", "dsh", "e")
 def read(
     source: Path, config: Mapping[str, Any], mode: str, *, label: str = "stroke"
 ) -> tuple[Clip, ...]:
-    """Clips of the corpus in `source`, with the ``stroke`` or the ``tonic`` as label."""
+    """Clips of the corpus.
+
+    Parameters
+    ----------
+    source, config, mode
+        The corpus's folder; of the task.
+    label
+        What is to be told: ``stroke`` or ``tonic``.
+    """
+    if label not in ("stroke", "tonic"):
+        raise TaskError(f"label is {label!r}; expected stroke or tonic")
     clips = []
     for path in audio_files(source, "**/*.wav", CORPUS):
         parts = path.stem.split("__")[-1].split("-")

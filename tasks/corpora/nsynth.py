@@ -16,10 +16,14 @@ CORPUS = "NSynth (nsynth-train/, nsynth-valid/, nsynth-test/)"
 def read(
     source: Path, config: Mapping[str, Any], mode: str, *, label: str = "pitch"
 ) -> tuple[Clip, ...]:
-    """Clips of the corpus in `source`, in its own splits.
+    """Clips of the corpus, in its own splits; without notes outside the task's range of pitches.
 
-    `label` is the key of ``examples.json`` to be told. Where the configuration has a range of
-    pitches, notes outside it are left out.
+    Parameters
+    ----------
+    source, config, mode
+        The corpus's folder; of the task.
+    label
+        Key of ``examples.json`` to be told.
     """
     lowest = config.get("pitch_range_min", 0)
     highest = config.get("pitch_range_max", 127)

@@ -25,11 +25,16 @@ UNKNOWN = "_unknown_"
 def read(
     source: Path, config: Mapping[str, Any], mode: str, *, all_words: bool = False
 ) -> tuple[Clip, ...]:
-    """Clips of the corpus in `source`.
+    """Clips of the corpus.
 
-    As in HEAR: ten words, `UNKNOWN` for the others, `SILENCE` cut from the background noise, and
-    the test set that was published apart. With `all_words`: all 35, the test set being the files
-    of ``testing_list.txt``.
+    Parameters
+    ----------
+    source, config, mode
+        The corpus's folder; of the task.
+    all_words
+        False, as in HEAR: ten words, `UNKNOWN` for the others, `SILENCE` cut from the background
+        noise, and the test set that was published apart. True: all 35 words, the test set being the
+        files of ``testing_list.txt``.
     """
     listed = {
         line: split

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+
+from tasks.folder import read_task
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +98,20 @@ print(probe("prior").name)
 def test_their_options_are_in_help(site: Path) -> None:
     done = run(site, "-m", "benchmark", "evaluate", "--help")
     assert "--luck N" in done.stdout and "guess: a guess" in done.stdout, done.stderr
+
+
+def test_their_metrics_can_be_a_tasks(site: Path, tmp_path: Path) -> None:
+    for name in "abcdef":
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(800), 8000)
+    line = f"prepare custom --from {tmp_path} --tasks-dir {tmp_path}/tasks --name mine"
+    words = [*line.split(), "--pattern", "{label}.wav", "--nfolds", "3", "--evaluation"]
+    done = run(site, "-m", "benchmark", *words, "birer")
+    assert done.returncode == 2
+    assert "unknown metric 'birer', did you mean 'brier'" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run(site, "-m", "benchmark", *words, "brier,top1_acc", "--allow-missing-labels")
+    assert done.returncode == 0, done.stderr
+    assert read_task(tmp_path / "tasks" / "mine-v1-full").evaluation == ("brier", "top1_acc")
 
 
 @pytest.mark.parametrize(

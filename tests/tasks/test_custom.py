@@ -61,6 +61,8 @@ def test_force_replaces_what_is_there(tmp_path: Path) -> None:
     _audio(tmp_path / "in" / "dog" / "new.wav")
     with pytest.raises(TaskError, match=r"already with another .* --force"):
         prepare("custom", tmp_path / "in", tmp_path / "tasks", **options)
+    with pytest.raises(TaskError, match=r"mine-v1-full: is there already with another .* --force"):
+        prepare("custom", tmp_path / "in", tmp_path / "tasks", **options | {"nfolds": 4})
     again = prepare("custom", tmp_path / "in", tmp_path / "tasks", force="true", **options)
     assert again == path
     assert sum(len(read_task(path).items(split)) for split in read_task(path).splits) == 7

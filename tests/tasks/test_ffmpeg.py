@@ -25,7 +25,17 @@ FORMATS = [
     ("wav", channels, subtype)
     for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
     for channels in (1, 2)
-] + [("flac", 1, "PCM_24"), ("flac", 2, "PCM_16")]
+] + [
+    *(("flac", 1, "PCM_24"), ("flac", 2, "PCM_16")),
+    *(("wav", channels, "PCM_16") for channels in range(3, 9)),
+    *(("flac", 3, "PCM_16"), ("flac", 4, "PCM_16"), ("wavex", 4, "PCM_16")),
+]
+ROUNDED_OTHERWISE = [("wav", 6, "PCM_24"), ("wav", 6, "FLOAT"), ("flac", 6, "PCM_24")]
+LOSSY = [
+    *(("mp3", channels, "MPEG_LAYER_III") for channels in (1, 2)),
+    *(("ogg", channels, "VORBIS") for channels in (3, 6, 8)),
+    ("ogg", 2, "OPUS"),
+]
 
 Int16 = npt.NDArray[np.int16]
 
@@ -46,7 +56,9 @@ def _signal(rate: int) -> Int16:
 def _write_format(folder: Path, suffix: str, channels: int, subtype: str) -> Path:
     """A file of a format, with values between those of 16 bit, and beyond full scale for floats."""
     peak = 1.1 if subtype in ("FLOAT", "DOUBLE") else 0.99
-    sound = np.random.default_rng(len(subtype)).uniform(-peak, peak, (500, channels))
+    sound = np.random.default_rng(len(subtype)).uniform(
+        -peak, peak, (500 if channels < 3 else 100, channels)
+    )
     path = folder / f"{subtype}_{channels}.{suffix}"
     soundfile.write(path, sound, 16000, subtype=subtype)
     return path
@@ -100,6 +112,29 @@ def test_files_become_mono_int16_as_with_ffmpeg(
 ) -> None:
     path = _write_format(tmp_path, suffix, channels, subtype)
     assert np.array_equal(to_int16(read_audio(path)[0]), golden[path.name])
+
+
+@pytest.mark.parametrize(("suffix", "channels", "subtype"), ROUNDED_OTHERWISE)
+def test_more_channels_of_more_bits_are_within_one(
+    golden: dict[str, Int16], tmp_path: Path, suffix: str, channels: int, subtype: str
+) -> None:
+    path = _write_format(tmp_path, suffix, channels, subtype)
+    assert _largest(to_int16(read_audio(path)[0]), golden[path.name]) <= 1
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("suffix", "channels", "subtype"), LOSSY)
+def test_lossy_files_are_ffmpegs(tmp_path: Path, suffix: str, channels: int, subtype: str) -> None:
+    """Decoded by libsndfile as by FFmpeg's own decoders, the encoder's delay left out."""
+    draw = np.random.default_rng(channels)
+    sound = np.sin(np.outer(np.arange(24000), draw.uniform(0.02, 0.2, channels)))
+    path = tmp_path / f"a.{suffix}"
+    noise = draw.uniform(-0.05, 0.05, sound.shape)
+    soundfile.write(path, 0.3 * sound + noise, 48000, subtype=subtype)
+    theirs = _mono(path, tmp_path / "mono.wav")
+    ours = to_int16(read_audio(path)[0])
+    assert _largest(ours, theirs) <= 1
+    assert _zeros(ours) == pytest.approx(_zeros(theirs), abs=0.001)
 
 
 @pytest.mark.parametrize(("low", "high"), RATES)
@@ -161,7 +196,7 @@ def _made_by_ffmpeg(folder: Path) -> dict[str, Int16]:
         source = folder / f"{low}.wav"
         soundfile.write(source, _signal(low), low, subtype="PCM_16")
         made[f"{low} to {high}"] = _resampled(source, folder / "made.wav", high)
-    for form in FORMATS:
+    for form in FORMATS + ROUNDED_OTHERWISE:
         path = _write_format(folder, *form)
         made[path.name] = _mono(path, folder / "mono.wav")
     return made

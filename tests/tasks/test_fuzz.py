@@ -2,7 +2,7 @@
 
 Inputs are drawn by hypothesis from a fixed seed (see `tests/conftest.py`); what was once found to
 fail is kept as an example. A test fails by any other exception, by a message of several lines, by
-10 s for one input, or where `run` and `verify` do not agree.
+10 s or 2 GiB for one input, or where `run` and `verify` do not agree.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import resource
 import shutil
 import struct
 import tarfile
@@ -27,6 +28,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from task_fixtures import EVENT_CONFIG, EVENT_ITEMS, SCENE_CONFIG, SCENE_ITEMS, make_task
 
+from tasks import decoding
 from tasks.audio import read_audio, write_at_rates
 from tasks.folder import TaskError, read_task
 from tasks.published import published_faults
@@ -35,7 +37,7 @@ from tasks.verify import verify_task
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-SECONDS = 10
+SECONDS, BYTES = 10, 2 << 30
 TEXT_FILES = ("task_metadata.json", "labelvocabulary.csv", "train.json", "valid.json", "test.json")
 AUDIO = "8000/test/d.wav"
 
@@ -47,13 +49,28 @@ def fuzzed(examples: int) -> Any:
 
 @contextmanager
 def _task_error_or_nothing(kind: type[Exception] = TaskError) -> Iterator[None]:
-    begin = time.monotonic()
+    begin, before = time.monotonic(), _peak(resource.RUSAGE_SELF)
     try:
         yield
     except kind as error:
         line = str(error)
         assert line.encode() and "\n" not in line and "\x1b" not in line and len(line) < 4000
     assert time.monotonic() - begin < SECONDS
+    assert _peak(resource.RUSAGE_SELF) - before < BYTES
+
+
+def _peak(whose: int) -> int:
+    """Most memory that this process, or the largest of its children that have ended, ever had."""
+    return 1024 * resource.getrusage(whose).ru_maxrss
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoders_stay_small() -> Iterator[None]:
+    """The processes of decoders that are not trusted have no more memory either."""
+    before = _peak(resource.RUSAGE_CHILDREN)
+    yield
+    decoding.end_idle()
+    assert _peak(resource.RUSAGE_CHILDREN) < max(BYTES, before + 1)
 
 
 JSON = st.recursive(

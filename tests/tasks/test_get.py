@@ -507,3 +507,14 @@ def test_an_archive_with_millions_of_labels(server: ArchiveServer, tmp_path: Pat
     server.files[name] = content
     with pytest.raises(TaskError, match=r"labelvocabulary.csv: has more than 4194304 bytes"):
         _get(server, tmp_path / "into")
+
+
+def test_headers_in_headers(tmp_path: Path) -> None:
+    """Each long name is the name of the next, which tarfile reads by calling itself."""
+    header = tarfile.TarInfo("top/a")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 6
+    nested = header.tobuf(tarfile.GNU_FORMAT) + b"top/a\0".ljust(tarfile.BLOCKSIZE, b"\0")
+    archive = tmp_path / "a.tar.gz"
+    archive.write_bytes(gzip.compress(5000 * nested))
+    with pytest.raises(UnpackError, match=r"a\.tar\.gz: damaged \(headers in headers\)"):
+        unpack(archive, "top", tmp_path / "top", 1 << 20, 100)

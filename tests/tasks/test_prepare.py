@@ -350,7 +350,6 @@ HEAD = "file,label"
         ([HEAD, "00.wav,a"], {"stratify": "yes"}, "stratify is 'yes'; expected true or false"),
         ([HEAD, "00.wav,a"], {"stratify": "true"}, "1 groups of files cannot make 5 splits"),
         ([HEAD, "00.wav,a"], {"kind": "multi"}, "kind is 'multi'.*expected multiclass"),
-        ([HEAD, "00.wav,a"], {"evaluation": "top1_ac"}, "mean top1_acc"),
         ([HEAD, "00.wav,a"], {"evaluation_params": "{1}"}, "expected a JSON object"),
         ([HEAD, "00.wav,a"], {"nfolds": "five"}, "nfolds is 'five'; expected a whole number"),
         ([HEAD, "00.wav,a"], {"lable": "x"}, "custom has no option 'lable' .did you mean label"),

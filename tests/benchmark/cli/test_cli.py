@@ -20,6 +20,7 @@ from benchmark.models.discovery import our_modules
 from benchmark.protocols.hear.options import HearOptions
 from benchmark.protocols.registry import protocol
 from benchmark.records.record import read_records
+from tasks.options import preparable, prepare_options
 
 TESTS = Path(__file__).parents[2]
 
@@ -276,10 +277,32 @@ def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*line, "--name", "letters", "--nfolds", "3"]) == 0
     assert "letters-v1-full" in capsys.readouterr().out
     assert main([*line, "--name", "letters", "--force", "--nfolds", "4"]) == 0
-    assert main([*line, "--name"]) == 2
-    assert "--name: expected --OPTION VALUE" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*line, "--name"])
+    assert "argument --name: expected one argument" in capsys.readouterr().err
     assert main([*line, "--nmae", "letters"]) == 2
-    assert "--nmae" in capsys.readouterr().err
+    assert "custom has no option --nmae (did you mean --name" in capsys.readouterr().err
+    assert main([*line, "--name", "letters", "--nfolds", "many"]) == 2
+    assert "nfolds is 'many'; expected a whole number" in capsys.readouterr().err
+    assert main([*line, "--name", "letters", "--evaluation", "top2_acc"]) == 2
+    assert "unknown metric 'top2_acc', did you mean 'top1_acc'" in capsys.readouterr().err
+    assert main(["prepare", "ecs10", *line[2:]]) == 2
+    assert "did you mean esc10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", preparable())
+def test_prepare_tells_the_options_of_a_corpus(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["prepare", name, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for option in prepare_options(name):
+        assert f"--{option.name.replace('_', '-')}" in shown
+        assert " ".join(option.help.split()) in shown
+        assert f"({option.expects}" in shown
+    if name == "custom":
+        assert "--nfolds NFOLDS Number of folds to draw. (a whole number; default: 5)" in shown
 
 
 def test_evaluate_names_what_there_is(fails: Fail, tasks_dir: Path, tmp_path: Path) -> None:

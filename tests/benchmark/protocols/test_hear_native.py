@@ -172,13 +172,22 @@ def test_trainings_of_other_code_are_not_used(
     assert all(path.stat().st_mtime_ns > made for path, made in kept.items())
 
 
-def test_timestamps_before_the_sound_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("row", "time", "said"),
+    [
+        (0, -25.0, "a timestamp is -25.0; expected ms from 0 on"),
+        (1, 0.0, ".wav: a timestamp of 0.0 ms is followed by 0.0; expected later ones"),
+    ],
+)
+def test_timestamps_that_cannot_be_are_refused(
+    tmp_path: Path, row: int, time: float, said: str
+) -> None:
     folder = make_dcase(tmp_path / "embeddings")
     path = folder / "valid.filename-timestamps.json"
     rows = json.loads(path.read_text())
-    rows[0][1] = -25.0
+    rows[row][1] = time
     path.write_text(json.dumps(rows))
-    with pytest.raises(UserError, match="a timestamp is -25.0; expected ms from 0 on"):
+    with pytest.raises(UserError, match=said):
         evaluate_native(folder, tmp_path / "work", FASTER, quiet)
 
 

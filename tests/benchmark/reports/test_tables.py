@@ -290,7 +290,7 @@ def test_scores_at_chance_are_marked() -> None:
 
 
 def test_single_runs_say_how_far_they_move() -> None:
-    assert any("hear-multiseed" in note for note in summary(made_up()).notes)
+    assert any("0.02" in note and "hear-multiseed" in note for note in summary(made_up()).notes)
     multiseed = made_up(unit={"protocol": "hear-multiseed"})
     assert not any("hear-multiseed" in note for note in summary(multiseed).notes)
 
