@@ -70,6 +70,12 @@ def ready_modules() -> list[str]:
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
 
 
+def has_weights(module: str, file: str = "") -> bool:
+    """Whether a published file of weights of one of our models is here; of no file, its package."""
+    name = module.rpartition(".")[2]
+    return (cache_dir() / file).is_file() if file else _is_ready(name)
+
+
 def _facts(name: str) -> tuple[str, ...]:
     card = read_card(name)
     sizes = (card.sample_rate, card.scene_embedding_size, card.timestamp_embedding_size)

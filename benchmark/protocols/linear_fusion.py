@@ -27,26 +27,9 @@ from benchmark.protocols.learning_rates import learning_rate
 from benchmark.protocols.options import ProtocolOptions, distinct_seeds, option, threads_option
 from benchmark.protocols.registry import OnProgress, Protocol
 from benchmark.protocols.result import FoldResult
+from benchmark.records.published_rates import PUBLISHED_RATES
 
 LEARNING_RATE = 3e-4
-# Model as the paper names it, task as the authors name it: rate of their CommandLines.md.
-PUBLISHED_RATES = {
-    ("VGGish", "esc50"): 3e-3,
-    ("VGGish", "vc1"): 5e-4,
-    ("VGGish-Fusion", "surge"): 1e-4,
-    ("VGGish-Fusion", "vc1"): 5e-4,
-    ("VGGish layers", "vc1"): 5e-4,
-    ("CNN14", "nsynth"): 1e-5,
-    ("CNN14-Fusion", "nsynth"): 1e-5,
-    ("CNN14-Fusion", "surge"): 3e-5,
-    ("CNN14 layers", "nsynth"): 1e-5,
-    ("CNN14 layers", "surge"): 3e-5,
-    ("AST", "surge"): 1e-4,
-    ("AST-Fusion", "surge"): 1e-4,
-    ("AST layers", "surge"): 1e-4,
-    ("BYOL-A", "surge"): 1e-4,
-    ("BYOL-A", "gtzan"): 1e-3,
-}
 
 
 def learning_rate_of(model: str, task: str) -> float:

@@ -1,288 +1,563 @@
-"""Our scores in the tables of the papers and of the HEAR leaderboard, differences beneath."""
+"""Tables of the papers and of the HEAR leaderboard: published values, ours, and the differences."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import NamedTuple
+import csv
+import io
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from benchmark.records.comparability import ComparableGroup, RowKey
+from benchmark.records.comparability import RowKey, names_of_rows, rows_of
 from benchmark.records.published import (
-    HEAR_TASKS,
-    LEADERBOARD,
+    SAME_MODELS,
     SOURCES,
     Published,
+    SameModel,
     Source,
     load_published,
     same_model,
-    why_not_comparable,
 )
-from benchmark.records.statistics import ScoreSummary
-from benchmark.reports.formats import Cell, Column, Row, Table, score_cells
-from benchmark.reports.scores import (
-    UNDEFINED_MARK,
-    direction,
-    metric_title,
-    score_summary,
-    undefined_notes,
+from benchmark.records.record import Record
+from benchmark.reports.comparison import KeptPredictions
+from benchmark.reports.formats import Cell, Column, Row, Table
+from benchmark.reports.level import (
+    Candidate,
+    by_predictions,
+    candidate,
+    level_with_best,
+    note_on,
+    of_interval,
 )
+from benchmark.reports.paper_layouts import LAYOUTS, Key, Layout
+from benchmark.reports.paper_scores import (
+    OwnScore,
+    OwnScores,
+    averaged_columns,
+    left_out,
+    own_metric,
+    own_scores,
+)
+from benchmark.reports.scores import UNDEFINED_MARK, direction, metric_title, undefined_notes
 
-Key = tuple[str, str]  # task and metric, as published
+Place = tuple[int, str]  # number of a line, and what our model in it is called
 _OURS = "This benchmark"
-_AVERAGE = "average"
-_NOTE = "A difference is ours minus the published value."
+# Why there is no score of ours, or no published one; the marks stand at a row, a column or a cell.
+_LEGEND = {
+    "n": "no model of this package, or one with another embedding",
+    "w": "its published weights are not on this machine",
+    "c": "its data are not on this machine",
+    "s": "the data here are others than the paper's",
+    "r": "not run",
+    "x": "run in another way, and left out (see below)",
+    "a": "ours is averaged where no column is missing",
+    "p": "no value is printed, or none is legible",
+}
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A published table: its columns and sections are those of its entries.
+class Here:
+    """What is on this machine.
 
     Attributes
     ----------
-    heads : column heads of tasks, as printed
-    not_averaged : columns that the table's average leaves out
-    decimals : of all values; those printed if None
+    has_weights
+        Whether a model's published weights are.
+    folders
+        Names of the task folders that are.
     """
 
-    source: str
-    table: str
-    title: str
-    heads: Mapping[str, str]
-    not_averaged: frozenset[Key] = frozenset()
-    decimals: int | None = None
-
-
-_SPEECH = {
-    "crema_d": "CREMA-D",
-    "libricount": "LibriCount",
-    "speech_commands_5h": "Speech Commands (5h)",
-    "speech_commands_full": "Speech Commands (all)",
-    "vocal_imitation": "Vocal Imitations",
-    "vox_lingua_top10": "VoxLingua",
-}
-_ENVIRONMENT = {
-    "beehive_states": "Beehive states",
-    "esc50": "ESC",
-    "fsd50k": "FSD50K",
-    "gunshot_triangulation": "Gunshot triangulation",
-}
-_MUSIC = {
-    "beijing_opera": "Beijing Opera",
-    "gtzan_genre": "GTZAN Genre",
-    "gtzan_music_speech": "GTZAN S/M",
-    "mridangam_stroke": "Mridangam Stroke",
-    "mridangam_tonic": "Mridangam Tonic",
-    "nsynth_pitch_5h": "NSynth (5h)",
-    "nsynth_pitch_50h": "NSynth (50h)",
-}
-_EVENTS = {"dcase2016_task2": "DCASE", "maestro_5h": "MAESTRO"}
-_NOT_ONSETS = frozenset(
-    {
-        ("dcase2016_task2", "segment_1s_er"),
-        ("maestro_5h", "event_onset_offset_50ms_20perc_fms"),
-    }
-)
-LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        LEADERBOARD,
-        "leaderboard",
-        "HEAR leaderboard, primary scores",
-        {task.name: task.column for task in HEAR_TASKS.values()},
-        decimals=3,
-    ),
-    Layout("BYOL-S", "Table 5", "BYOL-S, Table 5: speech, per cent", _SPEECH),
-    Layout(
-        "BYOL-S",
-        "Table 6",
-        "BYOL-S, Table 6: environmental sounds, per cent",
-        _ENVIRONMENT,
-        frozenset({("beehive_states", "top1_acc")}),
-    ),
-    Layout("BYOL-S", "Table 7", "BYOL-S, Table 7: music, per cent", _MUSIC),
-    Layout("BYOL-S", "Table 8", "BYOL-S, Table 8: timestamps", _EVENTS, _NOT_ONSETS),
-    Layout(
-        "BYOL-S", "Table 9", "BYOL-S, Table 9: timestamps, window and hop", _EVENTS, _NOT_ONSETS
-    ),
-)
-
-
-def paper_tables(group: ComparableGroup) -> list[Table]:
-    """The layouts that some score of the group fits into, with the published rows."""
-    tables = (_paper_table(group, layout) for layout in LAYOUTS)
-    return [table for table in tables if table]
-
-
-def own_score(
-    group: ComparableGroup, row: RowKey, source: Source, task: str, metric: str
-) -> ScoreSummary | None:
-    """Our score for a published task: the mean of both for one that lies in two folders.
-
-    None if there is none, or if two contents stand under the folder's name.
-    """
-    summaries = []
-    for folder in HEAR_TASKS[task].folders if task in source.tasks else ():
-        found = [
-            record
-            for record in group.of_row(row)
-            if record.unit.embedding.task == folder and not why_not_comparable(record, source)
-        ]
-        summary = score_summary(found[0], metric) if len(found) == 1 else None
-        if summary is None or summary.mean is None:
-            return None
-        summaries.append(summary)
-    if len(summaries) < 2:
-        return summaries[0] if summaries else None
-    undefined = sum(summary.undefined for summary in summaries)
-    mean = fmean(summary.mean or 0.0 for summary in summaries)
-    return ScoreSummary(mean, None, None, len(summaries), "folds", undefined)
-
-
-class _Score(NamedTuple):
-    value: float
-    text: str
-
-
-_Scores = Mapping[Key, _Score]
+    has_weights: Callable[[SameModel], bool]
+    folders: Collection[str]
 
 
 @dataclass(frozen=True)
-class _Format:
-    """How a column prints our values: as it does the published ones."""
+class Line:
+    """A row of the published table with ours, or a model of ours that the table does not have.
+
+    Attributes
+    ----------
+    model
+        As published; "" for a model of ours alone.
+    published
+        Printed entries by column.
+    own
+        Our scores of that model, by what it is called here.
+    mark
+        Why there are none at all.
+    why
+        By column, why there is none.
+    """
+
+    section: str
+    model: str
+    published: Mapping[Key, Published]
+    own: Mapping[str, OwnScores]
+    mark: str = ""
+    why: Mapping[Key, str] = field(default_factory=dict)
+
+
+_CSV_HEAD = (
+    "section,model,task,metric,unit,published,published_spread,own_model,ours,ours_ci95,runs,over,"
+    "difference,difference_ci95,level_with_best_of_ours,why_not"
+)
+
+
+@dataclass(frozen=True)
+class Print:
+    """How a column prints values: as the paper does, or `rounded` to other decimals."""
 
     percent: bool
     decimals: int
-    spread: bool
+    rounded: bool
 
-    def text(self, value: float, half_width: float | None = None, sign: str = "") -> str:
-        unit = 100.0 if self.percent else 1.0
-        text = f"{unit * value:{sign}.{self.decimals}f}"
-        if self.spread and half_width is not None:
-            text += f" ± {unit * half_width:.{self.decimals}f}"
-        return text
+    @property
+    def unit(self) -> float:
+        return 100.0 if self.percent else 1.0
+
+    def text(self, value: float, half_width: float | None, sign: str = "") -> str:
+        text = f"{self.unit * value:{sign}.{self.decimals}f}"
+        return text if half_width is None else f"{text} ± {self.exact(half_width, 0)}"
+
+    def exact(self, value: float | None, more: int = 3) -> str:
+        """A value with `more` decimals than the paper prints; "" for None."""
+        return "" if value is None else f"{self.unit * value:.{self.decimals + more}f}"
+
+    def published(self, entry: Published | None) -> str:
+        if entry is None or entry.value is None:
+            return ""
+        text = self.exact(entry.value, 0) if self.rounded else entry.text
+        return text + (f" ± {entry.spread}" if entry.spread else "")
+
+    def own(self, score: OwnScore) -> str:
+        mark = UNDEFINED_MARK if score.summary.undefined else ""
+        return self.text(score.value, score.summary.ci95) + mark
 
 
-def _paper_table(group: ComparableGroup, layout: Layout) -> Table | None:
+@dataclass(frozen=True)
+class PaperTable:
+    """A published table with our scores.
+
+    Attributes
+    ----------
+    columns
+        How each column prints values.
+    marks
+        By column, why ours are missing in it.
+    level
+        By column, which of our scores are level with the best of ours, by line and name.
+    """
+
+    layout: Layout
+    columns: Mapping[Key, Print]
+    lines: tuple[Line, ...]
+    marks: Mapping[Key, str]
+    level: Mapping[Key, Collection[Place]]
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> Source:
+        return SOURCES[self.layout.source]
+
+    @property
+    def has_own(self) -> bool:
+        return any(line.own for line in self.lines)
+
+    def table(self) -> Table:
+        """The printed rows; beneath those that have some, our scores and the differences."""
+        printed_best = self._printed_best()
+        return Table(
+            name=self.layout.name,
+            title=self.layout.title,
+            corner="Model",
+            columns=tuple(
+                Column(
+                    self.layout.heads.get(task, task),
+                    self.layout.metric_heads.get(name, metric_title(name)),
+                    mark=self.marks.get((task, name), ""),
+                )
+                for task, name in self.columns
+            ),
+            rows=tuple(
+                row
+                for number, line in enumerate(self.lines)
+                for row in self._rows(number, line, printed_best)
+            ),
+            notes=self.notes,
+        )
+
+    def csv(self) -> str:
+        """A line for each published value and each score of ours, in the unit of the paper."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(_CSV_HEAD.split(","))
+        for number, line in enumerate(self.lines):
+            for key, form in self.columns.items():
+                owns = {name: scores[key] for name, scores in line.own.items() if key in scores}
+                if not owns and not line.model:
+                    continue
+                entry = line.published.get(key)
+                about = [line.section, line.model, *key, "per cent" if form.percent else ""]
+                about += [entry.text, entry.spread] if entry else ["", ""]
+                for name, own in owns.items():
+                    gap = self.difference(entry, own) or (None, None)
+                    summary = own.summary
+                    writer.writerow(
+                        [*about, name, form.exact(own.value), form.exact(summary.ci95)]
+                        + [summary.n, summary.over, *map(form.exact, gap)]
+                        + [(number, name) in self.level[key], ""]
+                    )
+                if not owns:
+                    marks = line.mark + self.marks.get(key, "") + line.why.get(key, "")
+                    why = "; ".join(_LEGEND[mark] for mark in dict.fromkeys(marks))
+                    writer.writerow([*about, *[""] * 8, why])
+        return out.getvalue()
+
+    def difference(
+        self, entry: Published | None, own: OwnScore
+    ) -> tuple[float, float | None] | None:
+        """Ours less the published value, and the half width of its 95 % interval."""
+        if entry is None or entry.value is None:
+            return None
+        half = own.summary.ci95
+        if half is not None and self.source.spread == "ci95" and entry.spread:
+            half = math.hypot(half, float(entry.spread) / self.columns[entry.key].unit)
+        return own.value - entry.value, half
+
+    def _rows(self, number: int, line: Line, printed_best: Mapping[Key, set[int]]) -> list[Row]:
+        rows = []
+        if line.model:
+            cells = (
+                Cell(
+                    form.published(line.published.get(key)),
+                    number in printed_best[key],
+                    mark="" if line.own else line.why.get(key, ""),
+                )
+                for key, form in self.columns.items()
+            )
+            rows.append(Row(line.model, tuple(cells), line.section, line.mark))
+        for name, scores in line.own.items():
+            of = f" ({name})" if len(line.own) > 1 else ""
+            label = f"{line.model}: ours{of}" if line.model else name
+            rows.append(Row(label, self._own_cells(number, name), line.section))
+            if line.model:
+                gaps = (self._difference_text(line, scores, key) for key in self.columns)
+                label = f"{line.model}: difference{of}"
+                rows.append(Row(label, tuple(map(Cell, gaps)), line.section))
+        return rows
+
+    def _own_cells(self, number: int, name: str) -> tuple[Cell, ...]:
+        line = self.lines[number]
+        scores = line.own[name]
+        return tuple(
+            Cell(form.own(scores[key]), (number, name) in self.level[key])
+            if key in scores
+            else Cell(mark=line.why.get(key, ""))
+            for key, form in self.columns.items()
+        )
+
+    def _difference_text(self, line: Line, scores: OwnScores, key: Key) -> str:
+        gap = self.difference(line.published.get(key), scores[key]) if key in scores else None
+        return self.columns[key].text(*gap, sign="+") if gap else ""
+
+    def _printed_best(self) -> dict[Key, set[int]]:
+        """Numbers of the lines whose printed value is level with the best of its section."""
+        best: dict[Key, set[int]] = {key: set() for key in self.columns}
+        for section in dict.fromkeys(line.section for line in self.lines):
+            numbers = [n for n, line in enumerate(self.lines) if line.section == section]
+            for key, form in self.columns.items():
+                entries = [self.lines[number].published.get(key) for number in numbers]
+                level = level_with_best(
+                    [self._printed_candidate(entry) for entry in entries],
+                    lower=_lower(key),
+                    decimals=form.decimals + (2 if form.percent else 0),
+                )
+                best[key] |= {numbers[place] for place in level.best}
+        return best
+
+    def _printed_candidate(self, entry: Published | None) -> Candidate:
+        if entry is None or self.source.spread != "ci95" or not entry.spread:
+            return Candidate(entry.value if entry else None)
+        half = float(entry.spread) / self.columns[entry.key].unit
+        return of_interval(entry.value, half, self.source.runs)
+
+
+_CSV_HEAD = (
+    "section,model,task,metric,unit,published,published_spread,own_model,ours,ours_ci95,runs,over,"
+    "difference,difference_ci95,level_with_best_of_ours,why_none_of_ours"
+)
+
+
+def paper_tables(
+    records: Sequence[Record], kept: KeptPredictions | None = None
+) -> list[PaperTable]:
+    """The published tables that some record fits into."""
+    tables = (paper_table(layout, records, kept) for layout in LAYOUTS.values())
+    return [table for table in tables if table.has_own]
+
+
+def paper_table(
+    layout: Layout,
+    records: Sequence[Record],
+    kept: KeptPredictions | None = None,
+    here: Here | None = None,
+) -> PaperTable:
+    """A published table with all scores of ours that were made as the paper's.
+
+    Parameters
+    ----------
+    kept
+        Predictions that decide which of ours are level with the best.
+    here
+        Tells whether what was not measured could be; without it nothing is said of that.
+    """
     source = SOURCES[layout.source]
     entries = [e for e in load_published() if (e.source, e.table) == (source.name, layout.table)]
-    formats = {
-        key: _format([e for e in entries if (e.task, e.metric) == key], layout.decimals)
-        for key in dict.fromkeys((e.task, e.metric) for e in entries)
+    columns = {
+        key: _print([e for e in entries if e.key == key], layout.decimals)
+        for key in dict.fromkeys(e.key for e in entries)
     }
-    own = _own_scores(group, layout, source, formats)
-    if not own:
-        return None
-    rows: list[Row] = []
-    for section in dict.fromkeys(e.section for e in entries):
-        of_section = [e for e in entries if e.section == section]
-        names = list(dict.fromkeys(e.model for e in of_section))
-        printed_cells = _marked([_printed(n, of_section, layout) for n in names], formats)
-        rows += [Row(name, row, section) for name, row in zip(names, printed_cells, strict=True)]
-    notes = [_NOTE, source.note, *_left_out(group, source)]
-    for (key, scores), cells in zip(own.items(), _marked([*own.values()], formats), strict=True):
-        rows.append(Row(group.rows[key], cells, _OURS))
-        notes += undefined_notes(
-            (group.rows[key], record.task.name, record) for record in group.of_row(key)
-        )
-        same = same_model(group.of_row(key)[0], source)
-        for name in same.names if same else ():
-            printed = _printed(name, entries, layout)
-            if same and printed:
-                differences = _differences(scores, printed, formats)
-                rows.append(Row(f"published {name}", _plain(printed, formats), _OURS))
-                rows.append(Row("difference", _plain(differences, formats), _OURS))
-                notes.append(same.note)
-                break
-    return Table(
-        name=re.sub(r"\W+", "-", f"{source.name} {layout.table}").lower(),
-        title=f"{layout.title} ({group.title})",
-        corner="Model",
-        columns=tuple(
-            Column(layout.heads.get(task, task), metric_title(metric)) for task, metric in formats
+    tasks = {
+        part[0] for key in columns for part in (averaged_columns(layout, columns, key) or [key])
+    }
+    folders = {folder for task in tasks for folder in source.folders.get(task, ())}
+    mine = [
+        record
+        for record in records
+        if record.unit.protocol == source.protocol and record.unit.embedding.task in folders
+    ]
+    refused = left_out(mine, source, entries)
+    others = [record for record, _ in refused]
+    rows = rows_of(record for record in mine if record not in others)
+    names = names_of_rows(rows) if rows else {}
+    lines = _published_lines(layout, source, entries, columns, rows, names)
+    lines += _lines_of_ours_alone(layout, source, entries, columns, rows, names)
+    marks = _column_marks(layout, source, columns, records, here)
+    lines = [_explained(line, source, columns, marks, records, others, here) for line in lines]
+    found = {key: _level_of_ours(lines, key, kept or KeptPredictions()) for key in columns}
+    shown = "".join(
+        [*marks.values(), *(mark for line in lines for mark in (line.mark, *line.why.values()))]
+    )
+    labels = names_of_rows(rows_of(mine)) if mine else {}
+    called = {id(r): labels[row] for row, of_row in rows_of(mine).items() for r in of_row}
+    heads = {key: f"{layout.heads.get(key[0], key[0])} {key[1]}" for key in columns}
+    notes = [
+        _how_ours_are_made(source),
+        _how_differences_are(source) if any(line.own and line.model for line in lines) else "",
+        source.note,
+        *(f"{mark}: {text}." for mark, text in _LEGEND.items() if mark in shown),
+        *(
+            f"{layout.heads.get(t, t)}: {why}."
+            for t, why in source.other_data.items()
+            if t in tasks
         ),
-        rows=tuple(rows),
+        *(
+            f"{called[id(record)]}, {record.task.name}, is left out: {reason}."
+            for record, reason in refused
+        ),
+        *_notes_on_models(source, entries, rows),
+        *undefined_notes(
+            (names[row], record.task.name, record) for row in names for record in rows[row]
+        ),
+        *note_on({heads[key]: ways for key, (_, ways) in found.items()}, "Bold of ours (*)"),
+        _how_printed_are_marked(source),
+    ]
+    return PaperTable(
+        layout=layout,
+        columns=columns,
+        lines=tuple(lines),
+        marks=marks,
+        level={key: places for key, (places, _) in found.items()},
         notes=tuple(dict.fromkeys(filter(None, notes))),
     )
 
 
-def _left_out(group: ComparableGroup, source: Source) -> list[str]:
-    """Records of published tasks that may not stand here, and why."""
-    folders = {folder for name in source.tasks for folder in HEAR_TASKS[name].folders}
-    return [
-        f"{group.rows[row]}, {group.tasks[task]}, is left out: {reason}."
-        for (row, task), record in group.records.items()
-        if task.folder in folders and (reason := why_not_comparable(record, source))
-    ]
-
-
-def _format(entries: Sequence[Published], decimals: int | None) -> _Format:
+def _print(entries: Sequence[Published], decimals: int | None) -> Print:
     printed = max(len(entry.text.partition(".")[2]) for entry in entries)
-    return _Format(
-        percent=entries[0].percent,
-        decimals=printed if decimals is None else decimals,
-        spread=any(entry.spread for entry in entries),
+    percent = entries[0].percent
+    return Print(percent, printed if decimals is None else decimals, decimals is not None)
+
+
+def _published_lines(
+    layout: Layout,
+    source: Source,
+    entries: Sequence[Published],
+    columns: Mapping[Key, Print],
+    rows: Mapping[RowKey, Sequence[Record]],
+    names: Mapping[RowKey, str],
+) -> list[Line]:
+    by_place: dict[tuple[str, str], dict[Key, Published]] = {}
+    for entry in entries:  # where a paper prints two values, the first
+        by_place.setdefault((entry.section, entry.model), {}).setdefault(entry.key, entry)
+    lines = []
+    for section in dict.fromkeys(section for section, _ in by_place):
+        for model in (model for place, model in by_place if place == section):
+            own = {
+                name: scores
+                for row, name in names.items()
+                if _is(rows[row][0], source, model)
+                and (scores := own_scores(rows[row], layout, source, columns, section, model))
+            }
+            lines.append(Line(section, model, by_place[section, model], own))
+    return lines
+
+
+def _lines_of_ours_alone(
+    layout: Layout,
+    source: Source,
+    entries: Sequence[Published],
+    columns: Mapping[Key, Print],
+    rows: Mapping[RowKey, Sequence[Record]],
+    names: Mapping[RowKey, str],
+) -> list[Line]:
+    """Models that the table does not have, for every way in which its sections are made."""
+    models = {entry.model for entry in entries}
+    lines = []
+    for section in source.representation_by_section or ("",):
+        for row, name in names.items():
+            if any(_is(rows[row][0], source, model) for model in models):
+                continue
+            if scores := own_scores(rows[row], layout, source, columns, section, ""):
+                title = ", ".join(filter(None, (_OURS, section)))
+                lines.append(Line(title, "", {}, {name: scores}))
+    return lines
+
+
+def _is(record: Record, source: Source, model: str) -> bool:
+    same = same_model(record, source)
+    return same is not None and model in same.names
+
+
+def _column_marks(
+    layout: Layout,
+    source: Source,
+    columns: Mapping[Key, Print],
+    records: Sequence[Record],
+    here: Here | None,
+) -> dict[Key, str]:
+    """Why a whole column has none of ours: other data, or none on this machine."""
+    if here is None:
+        return {}
+    there = {record.unit.embedding.task for record in records} | set(here.folders)
+    marks = {}
+    for key in columns:
+        if averaged_columns(layout, columns, key):
+            continue
+        folders = source.folders.get(key[0], ())
+        if key[0] in source.other_data or not folders:
+            marks[key] = "s"
+        elif not there.issuperset(folders):
+            marks[key] = "c"
+    return marks
+
+
+def _explained(
+    line: Line,
+    source: Source,
+    columns: Mapping[Key, Print],
+    marks: Mapping[Key, str],
+    records: Sequence[Record],
+    others: Sequence[Record],
+    here: Here | None,
+) -> Line:
+    """The line with the reasons of what it lacks."""
+    if not line.model:
+        return line
+    why: dict[Key, str] = {
+        key: "p"
+        for key in columns
+        if key not in line.published or line.published[key].value is None
+    }
+    same = [each for each in SAME_MODELS if each.source == source.name and line.model in each.names]
+    if not same:
+        return replace(line, mark="n", why=why)
+    of_model = [record for record in records if _is(record, source, line.model)]
+    if here and not of_model and not any(map(here.has_weights, same)):
+        return replace(line, mark="w", why=why)
+    refused = {r.unit.embedding.task for r in others if _is(r, source, line.model)}
+    for key in columns:
+        if key in marks or any(key in scores for scores in line.own.values()):
+            continue
+        folders = source.folders.get(key[0], ())
+        reason = "a" if not folders else "x" if refused & set(folders) else "r"
+        why[key] = why.get(key, "") + reason
+    return replace(line, why=why)
+
+
+def _level_of_ours(
+    lines: Sequence[Line], key: Key, kept: KeptPredictions
+) -> tuple[frozenset[Place], frozenset[str]]:
+    """Which of our scores in a column are level with the best of them, and how that was found."""
+    places = {
+        (number, name): scores[key]
+        for number, line in enumerate(lines)
+        for name, scores in line.own.items()
+        if key in scores
+    }
+    # A model that several rows of a table show is one score.
+    distinct = {
+        (name, score.record and score.record.unit.key, score.value): score
+        for (_, name), score in places.items()
+    }
+    scores = list(distinct.values())
+    level = level_with_best(
+        [candidate(score.summary) for score in scores],
+        lower=_lower(key),
+        compared=by_predictions([score.record for score in scores], own_metric(key[1]), kept),
+    )
+    best = [scores[number] for number in level.best]
+    return frozenset(place for place, score in places.items() if score in best), level.ways
+
+
+def _lower(key: Key) -> bool:
+    return not direction(own_metric(key[1])).higher_is_better
+
+
+def _how_ours_are_made(source: Source) -> str:
+    options = ", ".join(f"{name} {_value(value)}" for name, value in source.options.items())
+    varied = source.options_by_metric or source.options_by_cell
+    more = (
+        "; "
+        + ", ".join(dict.fromkeys(name for options in varied.values() for name in options))
+        + " as the column or the row asks"
+        if varied
+        else ""
+    )
+    seeds = f", seeds {_value(source.seeds)}" if source.seeds else ""
+    version = "" if source.version == 1 else f" version {source.version}"
+    return (
+        f"Ours: records of the protocol {source.protocol}{version}, {options}{more}{seeds}; of no"
+        " other."
     )
 
 
-def _own_scores(
-    group: ComparableGroup, layout: Layout, source: Source, formats: Mapping[Key, _Format]
-) -> dict[RowKey, _Scores]:
-    """Scores of the models that have any; an average where none of its tasks is missing."""
-    own: dict[RowKey, _Scores] = {}
-    for row in group.rows:
-        scores = {}
-        for key, form in formats.items():
-            summary = own_score(group, row, source, *key)
-            if summary and summary.mean is not None:
-                text = form.text(summary.mean, summary.ci95)
-                text += UNDEFINED_MARK if summary.undefined else ""
-                scores[key] = _Score(summary.mean, text)
-        averaged = [k for k in formats if k[0] != _AVERAGE and k not in layout.not_averaged]
-        for key, form in formats.items():
-            if key[0] == _AVERAGE and scores.keys() >= set(averaged):
-                mean = fmean(scores[task].value for task in averaged)
-                scores[key] = _Score(mean, form.text(mean))
-        if scores:
-            own[row] = scores
-    return own
+def _how_differences_are(source: Source) -> str:
+    both = " and the printed one" if source.spread == "ci95" else ""
+    unstated = (
+        " What the paper prints behind ± is not said, and not in it."
+        if source.spread == "unstated"
+        else ""
+    )
+    return (
+        "A difference is ours less the published value; ± is half of its 95 % interval, from ours"
+        f" over seeds or folds{both}.{unstated}"
+    )
 
 
-def _printed(model: str, entries: Sequence[Published], layout: Layout) -> _Scores:
-    """Published scores of a model; where two differ, the first."""
-    scores: dict[Key, _Score] = {}
-    for entry in entries:
-        if entry.model == model and entry.value is not None:
-            text = entry.text if layout.decimals is None else f"{entry.value:.{layout.decimals}f}"
-            if entry.spread:
-                text += f" ± {entry.spread}"
-            scores.setdefault((entry.task, entry.metric), _Score(entry.value, text))
-    return scores
+def _how_printed_are_marked(source: Source) -> str:
+    by = "printed intervals" if source.spread == "ci95" else "printed digits"
+    return f"Bold of published rows: the best of a section by the {by}."
 
 
-def _differences(
-    own: _Scores, printed: _Scores, formats: Mapping[Key, _Format]
-) -> dict[Key, _Score]:
-    differences = {k: own[k].value - printed[k].value for k in own.keys() & printed.keys()}
-    return {k: _Score(d, formats[k].text(d, sign="+")) for k, d in differences.items()}
+def _notes_on_models(
+    source: Source, entries: Sequence[Published], rows: Mapping[RowKey, Sequence[Record]]
+) -> list[str]:
+    models = {entry.model for entry in entries}
+    same = (same_model(records[0], source) for records in rows.values())
+    return [each.note for each in same if each and models & set(each.names)]
 
 
-def _plain(scores: _Scores, formats: Mapping[Key, _Format]) -> tuple[Cell, ...]:
-    return tuple(Cell(scores[key].text if key in scores else "") for key in formats)
-
-
-def _marked(rows: Sequence[_Scores], formats: Mapping[Key, _Format]) -> Iterator[tuple[Cell, ...]]:
-    """Cells of the rows of one section, the best of each column marked."""
-    columns = []
-    for key, form in formats.items():
-        scores = [row.get(key) for row in rows]
-        columns.append(
-            score_cells(
-                [score.value if score else None for score in scores],
-                lower=not direction(key[1]).higher_is_better,
-                texts=[score.text if score else "" for score in scores],
-                decimals=form.decimals + (2 if form.percent else 0),
-                shaded=False,
-            )
-        )
-    return zip(*columns, strict=True)
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
