@@ -113,7 +113,6 @@ def _print_published(options: argparse.Namespace, folders: Sequence[Path]) -> No
     for name in names:
         found = paper_table(LAYOUTS[name], records, kept, here)
         table = found.table()
-        print(terminal(table))
         drawn: dict[str, bytes] = {}
         if LAYOUTS[name].figure:
             try:
@@ -130,6 +129,7 @@ def _print_published(options: argparse.Namespace, folders: Sequence[Path]) -> No
         contents_of_files = {ending: text.encode() for ending, text in contents.items()} | drawn
         for ending, data in contents_of_files.items():
             (folder / f"{name}.{ending}").write_bytes(data)
+        print(terminal(table))
     say(f"{len(names)} published tables in {folder}")
 
 

@@ -9,7 +9,7 @@ from benchmark.errors import UserError
 from benchmark.records.significance import RankComparison
 from benchmark.reports.formats import Column
 from benchmark.reports.paper_layouts import Key
-from benchmark.reports.paper_tables import PaperTable
+from benchmark.reports.paper_rendering import PaperTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,9 +118,9 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
     axes.axis("off")
     line: dict[str, Any] = {"color": "black", "linewidth": 1, "clip_on": False}
     axes.plot([1, n_models], [0, 0], **line)
-    for rank in range(1, n_models + 1):
-        axes.plot([rank, rank], [0, 0.09], **line)
-        axes.text(rank, 0.14, str(rank), ha="center", va="bottom", fontsize=9)
+    for tick in range(1, n_models + 1):
+        axes.plot([tick, tick], [0, 0.09], **line)
+        axes.text(tick, 0.14, str(tick), ha="center", va="bottom", fontsize=9)
     width = min(found.critical_difference, n_models - 1.0)
     beyond = "" if width == found.critical_difference else " (beyond the axis)"
     axes.plot([1, 1 + width], [0.75, 0.75], **line)

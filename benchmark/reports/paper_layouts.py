@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmark.records.published import HEAR_TASKS, LEADERBOARD
+from benchmark.records.published_sources import HEAR_TASKS, LEADERBOARD
 
 Key = tuple[str, str]  # task and metric, as published
 AVERAGE = "average"

@@ -7,13 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmark.records.published import (
-    Published,
-    Setting,
-    Source,
-    same_model,
-    why_not_comparable,
-)
+from benchmark.records.published import Published, why_not_comparable
+from benchmark.records.published_models import same_model
+from benchmark.records.published_sources import Setting, Source
 from benchmark.records.record import Record
 from benchmark.records.statistics import ScoreSummary
 from benchmark.reports.paper_layouts import AVERAGE, Key, Layout

@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from benchmark.records.comparability import RowKey, names_of_rows, rows_of
-from benchmark.records.published import (
-    SAME_MODELS,
-    SOURCES,
-    Published,
-    SameModel,
-    Source,
-    load_published,
-    same_model,
-)
+from benchmark.records.published import Published, load_published
+from benchmark.records.published_models import SAME_MODELS, SameModel, same_model
+from benchmark.records.published_sources import SOURCES, Source
 from benchmark.records.record import Record
 from benchmark.reports.comparison import KeptPredictions
-from benchmark.reports.formats import Cell, Column, Row, Table
-from benchmark.reports.level import (
-    Candidate,
-    by_predictions,
-    candidate,
-    level_with_best,
-    note_on,
-    of_interval,
-)
+from benchmark.reports.level import by_predictions, candidate, level_with_best, note_on
 from benchmark.reports.paper_layouts import LAYOUTS, Key, Layout
-from benchmark.reports.paper_scores import (
-    OwnScore,
-    OwnScores,
-    averaged_columns,
-    left_out,
-    own_metric,
-    own_scores,
+from benchmark.reports.paper_rendering import (
+    LEGEND,
+    Line,
+    PaperTable,
+    Place,
+    Print,
+    lower_is_better,
 )
-from benchmark.reports.scores import UNDEFINED_MARK, direction, metric_title, undefined_notes
+from benchmark.reports.paper_scores import averaged_columns, left_out, own_metric, own_scores
+from benchmark.reports.scores import undefined_notes
 
-Place = tuple[int, str]  # number of a line, and what our model in it is called
 _OURS = "This benchmark"
-# Why there is no score of ours, or no published one; the marks stand at a row, a column or a cell.
-_LEGEND = {
-    "n": "no model of this package, or one with another embedding",
-    "w": "its published weights are not on this machine",
-    "c": "its data are not on this machine",
-    "s": "the data here are others than the paper's",
-    "r": "not run",
-    "x": "run in another way, and left out (see below)",
-    "a": "ours is averaged where no column is missing",
-    "p": "no value is printed, or none is legible",
-}
 
 
 @dataclass(frozen=True)
@@ -69,223 +41,6 @@ class Here:
 
     has_weights: Callable[[SameModel], bool]
     folders: Collection[str]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the published table with ours, or a model of ours that the table does not have.
-
-    Attributes
-    ----------
-    model
-        As published; "" for a model of ours alone.
-    published
-        Printed entries by column.
-    own
-        Our scores of that model, by what it is called here.
-    mark
-        Why there are none at all.
-    why
-        By column, why there is none.
-    """
-
-    section: str
-    model: str
-    published: Mapping[Key, Published]
-    own: Mapping[str, OwnScores]
-    mark: str = ""
-    why: Mapping[Key, str] = field(default_factory=dict)
-
-
-_CSV_HEAD = (
-    "section,model,task,metric,unit,published,published_spread,own_model,ours,ours_ci95,runs,over,"
-    "difference,difference_ci95,level_with_best_of_ours,why_not"
-)
-
-
-@dataclass(frozen=True)
-class Print:
-    """How a column prints values: as the paper does, or `rounded` to other decimals."""
-
-    percent: bool
-    decimals: int
-    rounded: bool
-
-    @property
-    def unit(self) -> float:
-        return 100.0 if self.percent else 1.0
-
-    def text(self, value: float, half_width: float | None, sign: str = "") -> str:
-        text = f"{self.unit * value:{sign}.{self.decimals}f}"
-        return text if half_width is None else f"{text} ± {self.exact(half_width, 0)}"
-
-    def exact(self, value: float | None, more: int = 3) -> str:
-        """A value with `more` decimals than the paper prints; "" for None."""
-        return "" if value is None else f"{self.unit * value:.{self.decimals + more}f}"
-
-    def published(self, entry: Published | None) -> str:
-        if entry is None or entry.value is None:
-            return ""
-        text = self.exact(entry.value, 0) if self.rounded else entry.text
-        return text + (f" ± {entry.spread}" if entry.spread else "")
-
-    def own(self, score: OwnScore) -> str:
-        mark = UNDEFINED_MARK if score.summary.undefined else ""
-        return self.text(score.value, score.summary.ci95) + mark
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A published table with our scores.
-
-    Attributes
-    ----------
-    columns
-        How each column prints values.
-    marks
-        By column, why ours are missing in it.
-    level
-        By column, which of our scores are level with the best of ours, by line and name.
-    """
-
-    layout: Layout
-    columns: Mapping[Key, Print]
-    lines: tuple[Line, ...]
-    marks: Mapping[Key, str]
-    level: Mapping[Key, Collection[Place]]
-    notes: tuple[str, ...]
-
-    @property
-    def source(self) -> Source:
-        return SOURCES[self.layout.source]
-
-    @property
-    def has_own(self) -> bool:
-        return any(line.own for line in self.lines)
-
-    def table(self) -> Table:
-        """The printed rows; beneath those that have some, our scores and the differences."""
-        printed_best = self._printed_best()
-        return Table(
-            name=self.layout.name,
-            title=self.layout.title,
-            corner="Model",
-            columns=tuple(
-                Column(
-                    self.layout.heads.get(task, task),
-                    self.layout.metric_heads.get(name, metric_title(name)),
-                    mark=self.marks.get((task, name), ""),
-                )
-                for task, name in self.columns
-            ),
-            rows=tuple(
-                row
-                for number, line in enumerate(self.lines)
-                for row in self._rows(number, line, printed_best)
-            ),
-            notes=self.notes,
-        )
-
-    def csv(self) -> str:
-        """A line for each published value and each score of ours, in the unit of the paper."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(_CSV_HEAD.split(","))
-        for number, line in enumerate(self.lines):
-            for key, form in self.columns.items():
-                owns = {name: scores[key] for name, scores in line.own.items() if key in scores}
-                if not owns and not line.model:
-                    continue
-                entry = line.published.get(key)
-                about = [line.section, line.model, *key, "per cent" if form.percent else ""]
-                about += [entry.text, entry.spread] if entry else ["", ""]
-                for name, own in owns.items():
-                    gap = self.difference(entry, own) or (None, None)
-                    summary = own.summary
-                    writer.writerow(
-                        [*about, name, form.exact(own.value), form.exact(summary.ci95)]
-                        + [summary.n, summary.over, *map(form.exact, gap)]
-                        + [(number, name) in self.level[key], ""]
-                    )
-                if not owns:
-                    marks = line.mark + self.marks.get(key, "") + line.why.get(key, "")
-                    why = "; ".join(_LEGEND[mark] for mark in dict.fromkeys(marks))
-                    writer.writerow([*about, *[""] * 8, why])
-        return out.getvalue()
-
-    def difference(
-        self, entry: Published | None, own: OwnScore
-    ) -> tuple[float, float | None] | None:
-        """Ours less the published value, and the half width of its 95 % interval."""
-        if entry is None or entry.value is None:
-            return None
-        half = own.summary.ci95
-        if half is not None and self.source.spread == "ci95" and entry.spread:
-            half = math.hypot(half, float(entry.spread) / self.columns[entry.key].unit)
-        return own.value - entry.value, half
-
-    def _rows(self, number: int, line: Line, printed_best: Mapping[Key, set[int]]) -> list[Row]:
-        rows = []
-        if line.model:
-            cells = (
-                Cell(
-                    form.published(line.published.get(key)),
-                    number in printed_best[key],
-                    mark="" if line.own else line.why.get(key, ""),
-                )
-                for key, form in self.columns.items()
-            )
-            rows.append(Row(line.model, tuple(cells), line.section, line.mark))
-        for name, scores in line.own.items():
-            of = f" ({name})" if len(line.own) > 1 else ""
-            label = f"{line.model}: ours{of}" if line.model else name
-            rows.append(Row(label, self._own_cells(number, name), line.section))
-            if line.model:
-                gaps = (self._difference_text(line, scores, key) for key in self.columns)
-                label = f"{line.model}: difference{of}"
-                rows.append(Row(label, tuple(map(Cell, gaps)), line.section))
-        return rows
-
-    def _own_cells(self, number: int, name: str) -> tuple[Cell, ...]:
-        line = self.lines[number]
-        scores = line.own[name]
-        return tuple(
-            Cell(form.own(scores[key]), (number, name) in self.level[key])
-            if key in scores
-            else Cell(mark=line.why.get(key, ""))
-            for key, form in self.columns.items()
-        )
-
-    def _difference_text(self, line: Line, scores: OwnScores, key: Key) -> str:
-        gap = self.difference(line.published.get(key), scores[key]) if key in scores else None
-        return self.columns[key].text(*gap, sign="+") if gap else ""
-
-    def _printed_best(self) -> dict[Key, set[int]]:
-        """Numbers of the lines whose printed value is level with the best of its section."""
-        best: dict[Key, set[int]] = {key: set() for key in self.columns}
-        for section in dict.fromkeys(line.section for line in self.lines):
-            numbers = [n for n, line in enumerate(self.lines) if line.section == section]
-            for key, form in self.columns.items():
-                entries = [self.lines[number].published.get(key) for number in numbers]
-                level = level_with_best(
-                    [self._printed_candidate(entry) for entry in entries],
-                    lower=_lower(key),
-                    decimals=form.decimals + (2 if form.percent else 0),
-                )
-                best[key] |= {numbers[place] for place in level.best}
-        return best
-
-    def _printed_candidate(self, entry: Published | None) -> Candidate:
-        if entry is None or self.source.spread != "ci95" or not entry.spread:
-            return Candidate(entry.value if entry else None)
-        half = float(entry.spread) / self.columns[entry.key].unit
-        return of_interval(entry.value, half, self.source.runs)
-
-
-_CSV_HEAD = (
-    "section,model,task,metric,unit,published,published_spread,own_model,ours,ours_ci95,runs,over,"
-    "difference,difference_ci95,level_with_best_of_ours,why_none_of_ours"
-)
 
 
 def paper_tables(
@@ -328,7 +83,8 @@ def paper_table(
     ]
     refused = left_out(mine, source, entries)
     others = [record for record, _ in refused]
-    rows = rows_of(record for record in mine if record not in others)
+    left = {id(record) for record in others}
+    rows = rows_of(record for record in mine if id(record) not in left)
     names = names_of_rows(rows) if rows else {}
     lines = _published_lines(layout, source, entries, columns, rows, names)
     lines += _lines_of_ours_alone(layout, source, entries, columns, rows, names)
@@ -345,7 +101,7 @@ def paper_table(
         _how_ours_are_made(source),
         _how_differences_are(source) if any(line.own and line.model for line in lines) else "",
         source.note,
-        *(f"{mark}: {text}." for mark, text in _LEGEND.items() if mark in shown),
+        *(f"{mark}: {text}." for mark, text in LEGEND.items() if mark in shown),
         *(
             f"{layout.heads.get(t, t)}: {why}."
             for t, why in source.other_data.items()
@@ -360,7 +116,7 @@ def paper_table(
             (names[row], record.task.name, record) for row in names for record in rows[row]
         ),
         *note_on({heads[key]: ways for key, (_, ways) in found.items()}, "Bold of ours (*)"),
-        _how_printed_are_marked(source),
+        _how_printed_are_marked(entries, source),
     ]
     return PaperTable(
         layout=layout,
@@ -502,15 +258,11 @@ def _level_of_ours(
     scores = list(distinct.values())
     level = level_with_best(
         [candidate(score.summary) for score in scores],
-        lower=_lower(key),
+        lower=lower_is_better(key),
         compared=by_predictions([score.record for score in scores], own_metric(key[1]), kept),
     )
     best = [scores[number] for number in level.best]
     return frozenset(place for place, score in places.items() if score in best), level.ways
-
-
-def _lower(key: Key) -> bool:
-    return not direction(own_metric(key[1])).higher_is_better
 
 
 def _how_ours_are_made(source: Source) -> str:
@@ -544,8 +296,9 @@ def _how_differences_are(source: Source) -> str:
     )
 
 
-def _how_printed_are_marked(source: Source) -> str:
-    by = "printed intervals" if source.spread == "ci95" else "printed digits"
+def _how_printed_are_marked(entries: Sequence[Published], source: Source) -> str:
+    known = source.spread == "ci95" and any(entry.spread for entry in entries)
+    by = "printed intervals" if known else "printed digits"
     return f"Bold of published rows: the best of a section by the {by}."
 
 

@@ -18,7 +18,7 @@ from benchmark.records.comparability import (
     comparable_groups,
     notes_on,
 )
-from benchmark.records.published import HEAR_TASKS
+from benchmark.records.published_sources import HEAR_TASKS
 from benchmark.records.record import Record
 from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import (

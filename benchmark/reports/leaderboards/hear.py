@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from benchmark.errors import UserError
 from benchmark.records.comparability import ComparableGroup, comparable_groups
-from benchmark.records.published import HEAR_TASKS, LEADERBOARD, SOURCES, why_not_comparable
+from benchmark.records.published import why_not_comparable
+from benchmark.records.published_sources import HEAR_TASKS, LEADERBOARD, SOURCES
 from benchmark.records.record import Record
 from benchmark.reports.paper_scores import own_score
 

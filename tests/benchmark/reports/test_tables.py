@@ -16,7 +16,7 @@ from made_up_records import HEAR, byol_s, made_up, random_matpac
 
 from benchmark.errors import UserError
 from benchmark.records.comparability import DEMO_NOTE, RANDOM_NOTE, comparable_groups
-from benchmark.records.published import HEAR_TASKS
+from benchmark.records.published_sources import HEAR_TASKS
 from benchmark.records.record import Record, read_records
 from benchmark.records.statistics import ScoreSummary
 from benchmark.reports.formats import (
