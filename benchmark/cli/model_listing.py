@@ -73,7 +73,10 @@ def ready_modules() -> list[str]:
 def has_weights(module: str, file: str = "") -> bool:
     """Whether a published file of weights of one of our models is here; of no file, its package."""
     name = module.rpartition(".")[2]
-    return (cache_dir() / file).is_file() if file else _is_ready(name)
+    if not file:
+        return _is_ready(name)
+    paths = (cache_dir() / each.file for each in _checkpoints(name))
+    return any(path.name == file and path.is_file() for path in paths)
 
 
 def _facts(name: str) -> tuple[str, ...]:

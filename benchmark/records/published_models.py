@@ -57,6 +57,17 @@ SAME_MODELS: tuple[SameModel, ...] = (
             ("2lvl+mel", {"levels": "2levelmel"}),
         )
     ),
+    SameModel(
+        LEADERBOARD,
+        "hear_plugins.openl3",
+        ("OpenL3",),
+        "torchopenl3_mel256_music_512.pth.tar",
+        {"embedding_size": 512, "scene_hop_ms": 500},
+    ),
+    *(
+        SameModel(source, "hear_plugins.wav2vec2", ("wav2vec2",), "pytorch_model.bin")
+        for source in (LEADERBOARD, "BYOL-S")
+    ),
     SameModel("BYOL-S", "hear_plugins.crepe", ("CREPE",)),
     SameModel("BYOL-S", "hear_plugins.byol_s", ("BYOL-S",), _BYOL_S),
     SameModel(

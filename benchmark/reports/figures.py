@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
@@ -156,7 +157,7 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
         below = -(0.14 + 0.16 * number)
         ends = [min(of_clique) - 0.04, max(of_clique) + 0.04]
         axes.plot(ends, [below, below], color="black", linewidth=3.5, solid_capstyle="round")
-    axes.set_title(title, fontsize=9, loc="left")
+    axes.set_title(textwrap.fill(title, 90), fontsize=9, loc="left")
     return _drawn(figure)
 
 

@@ -164,7 +164,7 @@ def csv_text(table: Table) -> str:
 def latex(table: Table) -> str:
     """A float that fits on the page; the document needs the packages `LATEX_PACKAGES`.
 
-    A table that is too large is scaled down; one of many columns stands sideways.
+    A table that is too large is scaled down; one of many columns stands sideways, heads upright.
     """
     width = len(table.columns) + 1
     upright = width <= _UPRIGHT_COLUMNS
@@ -180,7 +180,8 @@ def latex(table: Table) -> str:
         text = _latex_escape(cell.text) or "--"
         return (rf"\textbf{{{text}}}" if cell.best else text) + raised(cell.mark)
 
-    lines = [rf"\begin{{{float_name}}}", r"\centering\small\sloppy"]
+    lines = [f"% \\usepackage{{{','.join(LATEX_PACKAGES)}}}"]
+    lines += [rf"\begin{{{float_name}}}", r"\centering\small\sloppy"]
     lines.append(rf"\caption{{{_latex_text(table.title)}}}")
     box = rf"max width=\linewidth, max totalheight=0.7\{height}"
     lines.append(rf"\begin{{adjustbox}}{{{box}}}")
@@ -193,9 +194,14 @@ def latex(table: Table) -> str:
                 rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
             start += count
         lines += [line(spans), " ".join(rules)]
-    heads = (_latex_escape(column.name) + raised(column.mark) for column in table.columns)
+    heads = [_latex_escape(column.name) + raised(column.mark) for column in table.columns]
+    if not upright:
+        units = (_latex_escape(column.unit) for column in table.columns)
+        heads = [
+            rf"\rotatebox{{90}}{{{head} {unit}}}" for head, unit in zip(heads, units, strict=True)
+        ]
     lines.append(line([table.corner, *heads]))
-    if any(column.unit for column in table.columns):
+    if upright and any(column.unit for column in table.columns):
         lines.append(line(["", *(_latex_escape(c.unit) for c in table.columns)]))
     for section, rows in groupby(table.rows, key=lambda row: row.section):
         lines.append(r"\midrule")

@@ -129,9 +129,12 @@ def left_out(
 
 
 def _mean(summaries: Sequence[ScoreSummary], over: str) -> ScoreSummary:
-    """Mean of independent scores, with an interval where all have one."""
+    """Mean of independent scores, with interval and error, std / sqrt(n), where all have them."""
     n = len(summaries)
-    halves = [summary.ci95 for summary in summaries]
-    half = math.hypot(*(half or 0.0 for half in halves)) / n if None not in halves else None
     mean = fmean(summary.mean or 0.0 for summary in summaries)
-    return ScoreSummary(mean, None, half, n, over, sum(each.undefined for each in summaries))
+    undefined = sum(each.undefined for each in summaries)
+    if any(each.std is None or each.ci95 is None for each in summaries):
+        return ScoreSummary(mean, None, None, n, over, undefined)
+    error = math.hypot(*((each.std or 0.0) / math.sqrt(each.n) for each in summaries)) / n
+    half = math.hypot(*(each.ci95 or 0.0 for each in summaries)) / n
+    return ScoreSummary(mean, error * math.sqrt(n), half, n, over, undefined)

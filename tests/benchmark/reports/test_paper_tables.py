@@ -21,6 +21,7 @@ from benchmark.reports.paper_layouts import AVERAGE, LAYOUTS
 from benchmark.reports.paper_rendering import PaperTable
 from benchmark.reports.paper_scores import averaged_columns
 from benchmark.reports.paper_tables import Here, paper_table, paper_tables
+from hear_plugins.weights.catalogue import CHECKPOINTS
 
 ESC50, FSD50K = "esc50-v2.0.0-full", "fsd50k-v1.0-full"
 DCASE = "dcase2016_task2-hear2021-full"
@@ -87,6 +88,12 @@ def test_declarations_name_what_the_files_have() -> None:
     for layout in LAYOUTS.values():
         tasks = {e.task for e in entries if (e.source, e.table) == (layout.source, layout.table)}
         assert layout.heads.keys() <= tasks | {AVERAGE}
+
+
+def test_weights_of_published_models_are_in_the_catalogue() -> None:
+    published = {(each.module, each.file.rpartition("/")[2]) for each in CHECKPOINTS}
+    named = {(same.module.rpartition(".")[2], same.file) for same in SAME_MODELS if same.file}
+    assert named <= published
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.name)
@@ -286,6 +293,13 @@ def test_means_of_another_table_s_columns() -> None:
     table = cells(paper_table(LAYOUTS["matpac-3"], records).table())
     assert table["MATPAC alpha=0.5: ours"]["All"].startswith("50.2 ± ")
     assert table["MATPAC alpha=0.5: difference"]["Music"].startswith("-21.3 ± ")
+    (half,) = {float(table["MATPAC alpha=0.5: ours"][name].split(" ± ")[1]) for name in ("All",)}
+    one = paper_table(LAYOUTS["matpac-2"], records[:1])
+    (own,) = (line.own for line in one.lines if line.model == "MATPAC (first row)")
+    (scores,) = own.values()
+    # Seven independent columns with equal intervals: sqrt(7) times one of them, over 7.
+    single = scores["openmic", "mAP"].summary.ci95 or 0.0
+    assert half == pytest.approx(100 * single / 7**0.5, abs=0.05)
     table = cells(paper_table(LAYOUTS["matpac-3"], records[:4]).table())
     assert table["MATPAC alpha=0.5: ours"]["Music"].startswith("50.2 ± ")
     assert table["MATPAC alpha=0.5: ours"]["All"] == ""
