@@ -13,6 +13,7 @@ EXTRAS = {
     "formats": ["av>=12"],
     "midi": ["pretty_midi>=0.2.9"],
     "wav2vec2": ["transformers>=5.20"],
+    "figures": ["matplotlib>=3.7"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",
@@ -31,6 +32,7 @@ EXTRAS = {
     "test": [
         "hypothesis",
         "import-linter",
+        "matplotlib>=3.7",
         "mir_eval",
         "mypy",
         "pytest",

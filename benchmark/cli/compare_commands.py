@@ -123,16 +123,25 @@ def _compare_pair(
 
 
 def _rank(group: ComparableGroup, rows: Sequence[RowKey], out: Path) -> tuple[bool, list[str]]:
+    from benchmark.reports.figures import critical_difference
     from benchmark.reports.formats import csv_text, markdown
-    from benchmark.reports.model_comparison import rank_table
+    from benchmark.reports.model_comparison import rank_models
 
     try:
-        table = rank_table(group, list(dict.fromkeys(rows)))
+        ranking = rank_models(group, list(dict.fromkeys(rows)))
     except UserError as error:
         return False, [str(error)]
+    table = ranking.table()
     _print(table)
-    contents = {"md": markdown(table), "csv": csv_text(table)}
-    _write(out / "tables" / "compare" / group.slug, table.name, contents)
+    contents = {"md": markdown(table), "csv": csv_text(table), "json": ranking.json()}
+    folder = out / "tables" / "compare" / group.slug
+    _write(folder, table.name, contents)
+    try:
+        drawn = critical_difference(ranking.found, ranking.title)
+    except UserError as error:
+        return True, [f"the diagram of {ranking.title}: {error}"]
+    for ending, picture in drawn.items():
+        (folder / f"{table.name}.{ending}").write_bytes(picture)
     return True, []
 
 

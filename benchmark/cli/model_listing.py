@@ -70,6 +70,15 @@ def ready_modules() -> list[str]:
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]
 
 
+def has_weights(module: str, file: str = "") -> bool:
+    """Whether a published file of weights of one of our models is here; of no file, its package."""
+    name = module.rpartition(".")[2]
+    if not file:
+        return _is_ready(name)
+    paths = (cache_dir() / each.file for each in _checkpoints(name))
+    return any(path.name == file and path.is_file() for path in paths)
+
+
 def _facts(name: str) -> tuple[str, ...]:
     card = read_card(name)
     sizes = (card.sample_rate, card.scene_embedding_size, card.timestamp_embedding_size)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.cli.console import DONE, say
-from benchmark.cli.options import Commands, add_command, add_out
+from benchmark.cli.options import Commands, add_command, add_out, add_tasks_dir
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.reports.comparison import KeptPredictions
+
+ALL = "all"
 
 
 def add_commands(commands: Commands) -> None:
@@ -23,6 +30,14 @@ def add_commands(commands: Commands) -> None:
         metavar="DIR",
         help="folder of records; may be repeated (default: the records of --out)",
     )
+    tables.add_argument(
+        "--like",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a published table with our scores, such as matpac-2; may be repeated; all for all",
+    )
+    add_tasks_dir(tables, "with --like: folder of tasks, to tell what could be measured")
     leaderboard = add_command(
         commands, "leaderboard", _leaderboard, "a model's row for the HEAR leaderboard's CSV file"
     )
@@ -49,21 +64,80 @@ def print_tables(out: Path, folders: Sequence[Path], new: Sequence[Path] | None 
     from benchmark.records.record import read_record, read_records
     from benchmark.reports.tables import make_tables, terminal_tables
 
+    kept = _kept_beside(folders)
     on_failure = None if new is None else lambda line: say(f"left out of tables: {line}")
     found = [record for folder in folders for record in read_records(folder, on_failure)]
-    written = make_tables(found, out / "tables")
+    written = make_tables(found, out / "tables", kept=kept)
     groups = comparable_groups(found)
     if new is not None:
         made = [read_record(path) for path in new]
         groups = [group for group in groups if any(record in group for record in made)]
-    print(terminal_tables(groups))
+    print(terminal_tables(groups, kept=kept))
     say(f"{len(written)} tables in {out / 'tables'}")
 
 
 def _tables(options: argparse.Namespace) -> int:
     folders = [Path(folder) for folder in options.records] or [Path(options.out) / "records"]
-    print_tables(Path(options.out), folders)
+    if options.like:
+        _print_published(options, folders)
+    else:
+        print_tables(Path(options.out), folders)
     return DONE
+
+
+def _print_published(options: argparse.Namespace, folders: Sequence[Path]) -> None:
+    """Write published tables with our scores in all formats, and print them."""
+    from benchmark.cli.model_listing import has_weights
+    from benchmark.records.record import read_records
+    from benchmark.reports.figures import curves
+    from benchmark.reports.formats import html, html_page, latex, markdown, terminal
+    from benchmark.reports.paper_layouts import LAYOUTS
+    from benchmark.reports.paper_tables import Here, paper_table
+
+    names = list(LAYOUTS) if ALL in options.like else list(dict.fromkeys(options.like))
+    for name in names:
+        if name not in LAYOUTS:
+            raise UserError(f"no published table {name!r}; there are {', '.join(LAYOUTS)}, {ALL}")
+    if not options.records and not folders[0].is_dir():
+        say(f"no records in {folders[0]}: published values alone")
+        folders = []
+    records = [record for folder in folders for record in read_records(folder)]
+    tasks = Path(options.tasks_dir)
+    here = Here(
+        lambda same: has_weights(same.module, same.file),
+        frozenset(path.name for path in tasks.iterdir()) if tasks.is_dir() else frozenset(),
+    )
+    kept = _kept_beside(folders)
+    folder = Path(options.out) / "tables" / "like"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        found = paper_table(LAYOUTS[name], records, kept, here)
+        table = found.table()
+        drawn: dict[str, bytes] = {}
+        if LAYOUTS[name].figure:
+            try:
+                drawn = curves(found)
+            except UserError as error:
+                say(f"{name}: no figure: {error}")
+        picture = drawn.get("svg", b"").decode()
+        contents = {
+            "md": markdown(table),
+            "tex": latex(table),
+            "csv": found.csv(),
+            "html": html_page(table.title, [html(table), picture[picture.find("<svg") :]]),
+        }
+        contents_of_files = {ending: text.encode() for ending, text in contents.items()} | drawn
+        for ending, data in contents_of_files.items():
+            (folder / f"{name}.{ending}").write_bytes(data)
+        print(terminal(table))
+    say(f"{len(names)} published tables in {folder}")
+
+
+def _kept_beside(folders: Sequence[Path]) -> KeptPredictions:
+    """What evaluations kept, in the folders of the runs that the records are of."""
+    from benchmark.reports.comparison import KeptPredictions
+
+    return KeptPredictions(tuple(folder.parent / "evaluations" for folder in folders))
 
 
 def _leaderboard(options: argparse.Namespace) -> int:

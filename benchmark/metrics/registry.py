@@ -41,6 +41,9 @@ class Metric:
         Whether `compute` takes a third array, (n, labels) bool, true where a label is known.
     parts
         Suffixes of the names of further values.
+    of_clips
+        Of a scene metric that is a mean over clips: the score of each, (n,), from prediction and
+        target; what compares models by it is then fast.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Metric:
     undefined: float = 0.0
     label_mask: bool = False
     parts: tuple[str, ...] = ()
+    of_clips: Callable[[Any, Any], Any] | None = None
 
     def values(self, *compared: Any) -> dict[str, float]:
         """All values by full name, the metric itself first."""

@@ -32,10 +32,16 @@ def accuracy(prediction: Array, target: Array, octave: int | None = None) -> flo
         Compare indices modulo this. The kit takes 12 of the label's INDEX, which is the chroma
         only where index and pitch differ by a constant (ChromaAccuracy).
     """
+    return int(is_right(prediction, target, octave).sum()) / len(target)
+
+
+def is_right(prediction: Array, target: Array, octave: int | None = None) -> npt.NDArray[np.bool_]:
+    """(n,) whether each row counts in `accuracy`."""
     predicted, expected = np.argmax(prediction, axis=1), np.argmax(target, axis=1)
     if octave:
         predicted, expected = predicted % octave, expected % octave
-    return int((predicted == expected).sum()) / len(target)
+    right: npt.NDArray[np.bool_] = predicted == expected
+    return right
 
 
 def mean_average_precision(
@@ -115,9 +121,14 @@ def _auc(true: Array, false: Array) -> float:
 
 
 METRICS = (
-    Metric("top1_acc", "scene", accuracy),
-    Metric("pitch_acc", "scene", accuracy),
-    Metric("chroma_acc", "scene", partial(accuracy, octave=12)),
+    Metric("top1_acc", "scene", accuracy, of_clips=is_right),
+    Metric("pitch_acc", "scene", accuracy, of_clips=is_right),
+    Metric(
+        "chroma_acc",
+        "scene",
+        partial(accuracy, octave=12),
+        of_clips=partial(is_right, octave=12),
+    ),
     Metric("mAP", "scene", mean_average_precision, label_mask=True),
     # The least area is as undefined as none; a model that knows nothing has a d' of 0.
     Metric("d_prime", "scene", d_prime, bounds=(None, None), label_mask=True),

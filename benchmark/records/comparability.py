@@ -164,24 +164,39 @@ def _not_published(record: Record) -> tuple[str, str]:
     return record.unit.embedding.task, record.task.published_note or "its counts or labels differ"
 
 
-def _group(group: Sequence[Record]) -> ComparableGroup:
+def rows_of(records: Iterable[Record]) -> dict[RowKey, list[Record]]:
+    """Records by row, oldest first; what nothing resampled is in every row of its model."""
+    ordered = sorted(records, key=lambda record: record.date)
     ways: dict[str, set[str]] = defaultdict(set)
-    for record in group:
+    for record in ordered:
         ways[_model_key(record)].add(_resampler(record))
-    records: dict[tuple[RowKey, TaskKey], Record] = {}
-    for record in sorted(group, key=lambda record: record.date):
+    rows: dict[RowKey, list[Record]] = defaultdict(list)
+    for record in ordered:
         model = _model_key(record)
         resamplers = ways[model] - {_NOT_RESAMPLED}
         # Audio that nothing resampled came to every row of the model in the same way.
         of_all = _resampler(record) == _NOT_RESAMPLED and resamplers
         for resampler in resamplers if of_all else {_resampler(record)}:
-            records[RowKey(model, resampler), _task_key(record)] = record
+            rows[RowKey(model, resampler)].append(record)
+    return dict(rows)
+
+
+def names_of_rows(rows: Mapping[RowKey, Sequence[Record]]) -> dict[RowKey, str]:
+    """Short names that tell the rows apart, in the order of the names."""
+    examples = {
+        row: [each for each in records if _resampler(each) == row.resampler][-1]
+        for row, records in rows.items()
+    }
+    names = _row_names(examples)
+    return {key: names[key] for key in sorted(names, key=lambda key: (names[key], key))}
+
+
+def _group(group: Sequence[Record]) -> ComparableGroup:
+    rows = rows_of(group)
+    records = {
+        (row, _task_key(record)): record for row, of_row in rows.items() for record in of_row
+    }
     kept = {id(record) for record in records.values()}
-    examples: dict[RowKey, Record] = {}
-    for (row, _), record in records.items():
-        if row not in examples or _resampler(record) == row.resampler:
-            examples[row] = record
-    rows = _row_names(examples)
     tasks = {task: record for (_, task), record in records.items()}
     names = _task_names(tasks)
     first = group[0].unit
@@ -192,7 +207,7 @@ def _group(group: Sequence[Record]) -> ComparableGroup:
         seeds=first.seeds,
         device=first.device,
         demo=group[0].task.demo,
-        rows={key: rows[key] for key in sorted(rows, key=lambda key: (rows[key], key))},
+        rows=names_of_rows(rows),
         tasks={
             key: names[key]
             for key in sorted(names, key=lambda key: (*_domain(tasks[key]), names[key], key))

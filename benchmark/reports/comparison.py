@@ -7,8 +7,8 @@ An evaluation keeps ``<fold>.predictions.npz`` (one seed) or ``seed-<seed>/<fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -18,11 +18,14 @@ import numpy.typing as npt
 
 from benchmark.errors import UserError
 from benchmark.metrics.registry import Metric, metric
+from benchmark.records.record import Record
 from benchmark.records.significance import (
     LEVEL,
     Difference,
+    difference_of_means,
     difference_of_metric,
     holm,
+    permutation_test,
     permutation_test_of_metric,
 )
 
@@ -31,6 +34,9 @@ Arrays = dict[str, Array]
 
 SUFFIX = ".predictions.npz"
 RESAMPLES = 1000  # each computes the metric once for every seed, fold and model
+# Of a metric that is no mean over clips: predicted numbers of a task up to which tables compare by
+# them, in seconds; `hear-benchmark compare` takes any number.
+TABLE_NUMBERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ def compare_predictions(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
+    at_most: int | None = None,
 ) -> Comparison:
     """Compare two evaluations of one scene task under one protocol.
 
@@ -91,12 +98,14 @@ def compare_predictions(
         By clip, what it is drawn with, such as its recording; None for each clip alone.
     resamples, level, seed
         Of the bootstrap; as many permutations.
+    at_most
+        Predicted numbers that are compared of a metric that is no mean over clips; None for any.
 
     Raises
     ------
     UserError
         A folder has no predictions, the two are not of the same clips, a clip has no group, or the
-        metric cannot be computed of them.
+        metric cannot be computed of them; or there are more than `at_most`.
     """
     chosen = metric(metric_name)
     if chosen.kind != "scene":
@@ -107,49 +116,89 @@ def compare_predictions(
     runs_a, runs_b = read_predictions(a), read_predictions(b)
     layout = _Layout(a, next(iter(runs_a.values())))
     sides = layout.stacked(a, runs_a), layout.stacked(b, runs_b)
+    numbers = sides[0].size + sides[1].size
+    if chosen.of_clips is None and at_most is not None and numbers > at_most:
+        raise UserError(f"{a} and {b}: {numbers} predicted numbers, more than {at_most}")
+    options = _Options(resamples, level, seed)
     draw_with = None
     if groups is not None:
         if missing := [clip for clip in layout.clips if clip not in groups]:
             raise UserError(f"clip {missing[0]} has no group, but others have; give one to each")
         draw_with = [groups[clip] for clip in layout.clips]
-    values = [layout.values(chosen, side) for side in sides]
+    try:
+        if chosen.of_clips is not None:
+            difference, p_permutation, means = _by_clip(layout, chosen, sides, draw_with, options)
+        else:
+            difference, p_permutation, means = _by_set(layout, chosen, sides, draw_with, options)
+    except ValueError as error:
+        raise UserError(f"{a} and {b}: {error}") from None
+    return Comparison(
+        metric_name,
+        *means,
+        difference,
+        p_permutation,
+        (len(sides[0]), len(sides[1])),
+        len(layout.clips),
+        None if draw_with is None else len(set(draw_with)),
+    )
+
+
+@dataclass(frozen=True)
+class _Options:
+    resamples: int
+    level: float
+    seed: int
+
+
+_Sides = tuple[Array, Array]  # predictions (seeds, clips, labels) of A and of B
+_Found = tuple[Difference, float | None, tuple[float, float]]
+
+
+def _by_clip(
+    layout: _Layout, chosen: Metric, sides: _Sides, groups: list[str] | None, options: _Options
+) -> _Found:
+    """Of a metric that is a mean over the clips of a fold."""
+    a, b = (layout.scores(chosen, side) for side in sides)
+    difference = difference_of_means(
+        a, b, groups=groups, resamples=options.resamples, level=options.level, seed=options.seed
+    )
+    p_permutation = None
+    if len(a) == len(b):
+        p_permutation = permutation_test(
+            a, b, groups=groups, permutations=options.resamples, seed=options.seed
+        )
+    return difference, p_permutation, (float(a.mean()), float(b.mean()))
+
+
+def _by_set(
+    layout: _Layout, chosen: Metric, sides: _Sides, groups: list[str] | None, options: _Options
+) -> _Found:
+    """Of a metric that takes all clips of a fold at once."""
+    a, b = (layout.values(chosen, side) for side in sides)
+    clips = len(layout.clips)
+    rows = np.arange(clips)
 
     def exchanged(mask: Array) -> float:
         swapped = mask[None, :, None]
         pair = np.where(swapped, sides[1], sides[0]), np.where(swapped, sides[0], sides[1])
-        rows = np.arange(len(layout.clips))
         first, second = (layout.values(chosen, side)(rows).mean() for side in pair)
         return float(first - second)
 
-    n_clips = len(layout.clips)
-    try:
-        difference = difference_of_metric(
-            values[0],
-            values[1],
-            n_clips,
-            groups=draw_with,
-            resamples=resamples,
-            level=level,
-            seed=seed,
-        )
-        p_permutation = None
-        if len(sides[0]) == len(sides[1]):
-            p_permutation = permutation_test_of_metric(
-                exchanged, n_clips, groups=draw_with, permutations=resamples, seed=seed
-            )
-    except ValueError as error:
-        raise UserError(f"{a} and {b}: {error}") from None
-    rows = np.arange(n_clips)
-    return Comparison(
-        metric_name,
-        float(values[0](rows).mean()),
-        float(values[1](rows).mean()),
-        difference,
-        p_permutation,
-        (len(sides[0]), len(sides[1])),
-        n_clips,
-        None if draw_with is None else len(set(draw_with)),
+    difference = difference_of_metric(
+        a,
+        b,
+        clips,
+        groups=groups,
+        resamples=options.resamples,
+        level=options.level,
+        seed=options.seed,
     )
+    p_permutation = None
+    if len(sides[0]) == len(sides[1]):
+        p_permutation = permutation_test_of_metric(
+            exchanged, clips, groups=groups, permutations=options.resamples, seed=options.seed
+        )
+    return difference, p_permutation, (float(a(rows).mean()), float(b(rows).mean()))
 
 
 def holm_adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
@@ -157,35 +206,40 @@ def holm_adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
     return holm({task: one.p_value for task, one in comparisons.items()})
 
 
-def level_with_best(folders: Mapping[str, Path], metric_name: str, **options: Any) -> set[str]:
-    """Models that are not significantly worse than the best one, which is among them.
+@dataclass(frozen=True)
+class KeptPredictions:
+    """Folders in which predictions may have been kept, and what was compared of them so far.
 
-    Each is compared with the best one; p is Holm's over these comparisons.
-
-    Parameters
+    Attributes
     ----------
-    folders
-        Of the evaluations of one task, by model.
-    options
-        Of `compare_predictions`.
+    roots
+        Folders ``evaluations`` of runs.
     """
-    sign = 1 if metric(metric_name).higher_is_better else -1
-    means = {}
-    for model, folder in folders.items():
-        runs = read_predictions(folder)
-        layout = _Layout(folder, next(iter(runs.values())))
-        of_all = layout.values(metric(metric_name), layout.stacked(folder, runs))
-        means[model] = sign * float(of_all(np.arange(len(layout.clips))).mean())
-    best = max(means, key=lambda model: means[model])
-    others = {
-        model: compare_predictions(folders[best], folder, metric_name, **options)
-        for model, folder in folders.items()
-        if model != best
-    }
-    adjusted = holm_adjusted(others)
-    return {best} | {
-        model for model, one in others.items() if adjusted[model] >= 1 - one.difference.level
-    }
+
+    roots: Sequence[Path] = ()
+    _compared: dict[tuple[Path, Path, str], Comparison | None] = field(default_factory=dict)
+
+    def compare(self, a: Record, b: Record, metric_name: str) -> Comparison | None:
+        """Two records of one task; None where their predictions cannot be compared in seconds.
+
+        Nor are other than primary metrics, unless they are means over clips.
+        """
+        if metric_name != a.primary_metric and metric(metric_name).of_clips is None:
+            return None
+        found = self._folder(a), self._folder(b)
+        if found[0] is None or found[1] is None:
+            return None
+        key = (found[0], found[1], metric_name)
+        if key not in self._compared:
+            try:
+                self._compared[key] = compare_predictions(*key, at_most=TABLE_NUMBERS)
+            except UserError:  # the table says that it took intervals
+                self._compared[key] = None
+        return self._compared[key]
+
+    def _folder(self, record: Record) -> Path | None:
+        folders = (root / record.unit.folder for root in self.roots)
+        return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def read_predictions(folder: Path) -> dict[int, dict[str, Arrays]]:
@@ -257,6 +311,14 @@ class _Layout:
             rows = [place[clip] for clip in clips]
             parts.append(folds[name]["prediction"][rows])
         return np.concatenate(parts)
+
+    def scores(self, chosen: Metric, predictions: Array) -> Array:
+        """(seeds, clips) of a metric that is a mean over clips; folds of all sizes count alike."""
+        if chosen.of_clips is None:
+            raise ValueError(f"{chosen.name} is no mean over clips")
+        sizes = np.bincount(self.fold_of)
+        weights = (len(self.clips) / (len(sizes) * sizes))[self.fold_of]
+        return weights * np.stack([chosen.of_clips(one, self.target) for one in predictions])
 
     def values(self, chosen: Metric, predictions: Array) -> Any:
         """The metric as a mean over folds, for every seed, on the clips of given row numbers."""

@@ -7,12 +7,14 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 
 MISSING = "-"
+LATEX_PACKAGES = ("booktabs", "adjustbox", "rotating")
+_UPRIGHT_COLUMNS = 13
 TERMINAL_WIDTH = 80
 
 
@@ -20,21 +22,24 @@ TERMINAL_WIDTH = 80
 class Cell:
     """Text of one cell; empty if there is nothing.
 
-    `best` of its column is printed bold; `shade` in [0, 1] is how strongly HTML colours it.
+    `best` of its column is printed bold; `shade` in [0, 1] is how strongly HTML colours it; `mark`
+    is raised and explained in a note.
     """
 
     text: str = ""
     best: bool = False
     shade: float | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a column: its name, a second line (its metric), and the group it stands in."""
+    """Head of a column: its name, a second line (its metric), the group it stands in, a mark."""
 
     name: str
     unit: str = ""
     group: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Row:
     label: str
     cells: tuple[Cell, ...]
     section: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,54 +66,54 @@ class Table:
 
 def score_cells(
     values: Sequence[float | None],
+    best: Collection[int] = (),
     *,
     lower: bool = False,
     texts: Sequence[str] = (),
     decimals: int = 3,
     shaded: bool = True,
-    ranked: Sequence[bool] = (),
 ) -> list[Cell]:
-    """Cells of a column of scores, the best marked and all shaded from worst to best.
+    """Cells of a column of scores, the numbers of `best` marked, all shaded from worst to best.
 
-    Values alike to `decimals` are equally good; where all are, none is the best. Values that are
-    not `ranked` are neither the best nor shaded.
+    Where all values are alike to `decimals`, none is shaded; None is no score, or one that may not
+    be ranked.
     """
     texts = texts or ["" if value is None else f"{value:.{decimals}f}" for value in values]
     goodness = [
-        None if value is None or not rank else round(-value if lower else value, decimals)
-        for value, rank in zip(values, ranked or [True] * len(values), strict=True)
+        None if value is None else round(-value if lower else value, decimals) for value in values
     ]
-    known = [value for value in goodness if value is not None]
-    worst, best = min(known, default=0.0), max(known, default=0.0)
-    if worst == best:
-        return [Cell(text) for text in texts]
-    finite = [value for value in known if math.isfinite(value)]
+    finite = [value for value in goodness if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
+    alike = len(set(goodness) - {None}) < 2
 
-    def shade(value: float) -> float | None:
-        if not shaded:
+    def shade(value: float | None) -> float | None:
+        if value is None or alike or not shaded:
             return None
         if not math.isfinite(value) or low == high:
             return float(value > low)
         return (value - low) / (high - low)
 
     return [
-        Cell(text) if value is None else Cell(text, value == best, shade(value))
-        for text, value in zip(texts, goodness, strict=True)
+        Cell(text, number in best, shade(value))
+        for number, (text, value) in enumerate(zip(texts, goodness, strict=True))
     ]
 
 
 def transpose(table: Table, corner: str) -> Table:
-    """The table with rows and columns exchanged; groups of columns become sections of rows."""
+    """The table with rows and columns exchanged.
+
+    Groups of columns become sections of rows, and sections of rows units of columns.
+    """
     rows = tuple(
         Row(
             " ".join(filter(None, (column.name, column.unit))),
             tuple(row.cells[index] for row in table.rows),
             column.group,
+            column.mark,
         )
         for index, column in enumerate(table.columns)
     )
-    columns = tuple(Column(row.label, group=row.section) for row in table.rows)
+    columns = tuple(Column(row.label, row.section, mark=row.mark) for row in table.rows)
     return replace(table, corner=corner, columns=columns, rows=rows)
 
 
@@ -117,19 +123,26 @@ def markdown(table: Table) -> str:
     def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cells) + " |"
 
+    def raised(mark: str) -> str:
+        return f"<sup>{mark}</sup>" if mark else ""
+
     def cell_text(cell: Cell) -> str:
         text = _markdown_escape(cell.text) or MISSING
-        return f"**{text}**" if cell.best else text
+        return (f"**{text}**" if cell.best else text) + raised(cell.mark)
 
     heads = [
         "<br>".join(_markdown_escape(part) for part in (c.group, c.name, c.unit) if part)
+        + raised(c.mark)
         for c in table.columns
     ]
     lines = [line([table.corner, *heads]), "|---|" + "---:|" * len(heads)]
     for section, rows in groupby(table.rows, key=lambda row: row.section):
         if section:
             lines.append(line([f"*{_markdown_escape(section)}*", *[""] * len(heads)]))
-        lines += [line([_markdown_escape(row.label), *map(cell_text, row.cells)]) for row in rows]
+        lines += [
+            line([_markdown_escape(row.label) + raised(row.mark), *map(cell_text, row.cells)])
+            for row in rows
+        ]
     notes = "".join(f"\n- {_markdown_escape(note)}" for note in table.notes)
     parts = [f"### {_markdown_escape(table.title)}", "\n".join(lines), notes.strip("\n")]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -149,17 +162,29 @@ def csv_text(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""A `table` float; the document needs ``\usepackage{booktabs}``."""
+    """A float that fits on the page; the document needs the packages `LATEX_PACKAGES`.
+
+    A table that is too large is scaled down; one of many columns stands sideways, heads upright.
+    """
     width = len(table.columns) + 1
+    upright = width <= _UPRIGHT_COLUMNS
+    float_name, height = ("table", "textheight") if upright else ("sidewaystable", "textwidth")
 
     def line(cells: Iterable[str]) -> str:
         return " & ".join(cells) + r" \\"
 
+    def raised(mark: str) -> str:
+        return rf"\textsuperscript{{{mark}}}" if mark else ""
+
     def cell_text(cell: Cell) -> str:
         text = _latex_escape(cell.text) or "--"
-        return rf"\textbf{{{text}}}" if cell.best else text
+        return (rf"\textbf{{{text}}}" if cell.best else text) + raised(cell.mark)
 
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_escape(table.title)}}}"]
+    lines = [f"% \\usepackage{{{','.join(LATEX_PACKAGES)}}}"]
+    lines += [rf"\begin{{{float_name}}}", r"\centering\small\sloppy"]
+    lines.append(rf"\caption{{{_latex_text(table.title)}}}")
+    box = rf"max width=\linewidth, max totalheight=0.7\{height}"
+    lines.append(rf"\begin{{adjustbox}}{{{box}}}")
     lines += [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
     if any(column.group for column in table.columns):
         spans, rules, start = [""], [], 2
@@ -169,26 +194,37 @@ def latex(table: Table) -> str:
                 rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
             start += count
         lines += [line(spans), " ".join(rules)]
-    lines.append(line([table.corner, *(_latex_escape(c.name) for c in table.columns)]))
-    if any(column.unit for column in table.columns):
+    heads = [_latex_escape(column.name) + raised(column.mark) for column in table.columns]
+    if not upright:
+        units = (_latex_escape(column.unit) for column in table.columns)
+        heads = [
+            rf"\rotatebox{{90}}{{{head} {unit}}}" for head, unit in zip(heads, units, strict=True)
+        ]
+    lines.append(line([table.corner, *heads]))
+    if upright and any(column.unit for column in table.columns):
         lines.append(line(["", *(_latex_escape(c.unit) for c in table.columns)]))
     for section, rows in groupby(table.rows, key=lambda row: row.section):
         lines.append(r"\midrule")
         if section:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex_escape(section)}}}}} \\")
-        lines += [line([_latex_escape(r.label), *map(cell_text, r.cells)]) for r in rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\footnotesize {_latex_escape(note)}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table}", ""])
+        lines += [
+            line([_latex_escape(r.label) + raised(r.mark), *map(cell_text, r.cells)]) for r in rows
+        ]
+    lines += [r"\bottomrule", r"\end{tabular}", r"\end{adjustbox}"]
+    lines += [rf"\par\footnotesize\raggedright {_latex_text(note)}" for note in table.notes]
+    return "\n".join([*lines, rf"\end{{{float_name}}}", ""])
 
 
 def html(table: Table) -> str:
     """A section with heading, table and notes; see `html_page`."""
 
+    def raised(mark: str) -> str:
+        return f"<sup>{escape(mark)}</sup>" if mark else ""
+
     def cell_html(cell: Cell) -> str:
         shade = "" if cell.shade is None else f' style="--shade:{cell.shade:.2f}"'
         text = escape(cell.text) or MISSING
-        return f"<td{shade}>{f'<b>{text}</b>' if cell.best else text}</td>"
+        return f"<td{shade}>{f'<b>{text}</b>' if cell.best else text}{raised(cell.mark)}</td>"
 
     lines = ["<section>", f"<h2>{escape(table.title)}</h2>"]
     lines += ['<div class="wide"><table>', "<thead>"]
@@ -199,7 +235,8 @@ def html(table: Table) -> str:
         )
         lines.append(f"<tr><th></th>{''.join(spans)}</tr>")
     heads = (
-        f"<th>{escape(c.name)}{f'<small>{escape(c.unit)}</small>' if c.unit else ''}</th>"
+        f"<th>{escape(c.name)}{raised(c.mark)}"
+        f"{f'<small>{escape(c.unit)}</small>' if c.unit else ''}</th>"
         for c in table.columns
     )
     lines += [f"<tr><th>{escape(table.corner)}</th>{''.join(heads)}</tr>", "</thead>", "<tbody>"]
@@ -208,7 +245,8 @@ def html(table: Table) -> str:
             span = len(table.columns) + 1
             lines.append(f'<tr class="section"><th colspan="{span}">{escape(section)}</th></tr>')
         lines += [
-            f"<tr><th>{escape(row.label)}</th>{''.join(map(cell_html, row.cells))}</tr>"
+            f"<tr><th>{escape(row.label)}{raised(row.mark)}</th>"
+            f"{''.join(map(cell_html, row.cells))}</tr>"
             for row in rows
         ]
     lines += ["</tbody>", "</table></div>"]
@@ -268,7 +306,7 @@ def terminal(table: Table, width: int = TERMINAL_WIDTH, corner: str = "Task") ->
         blocks = _blocks(_shortened(transpose(table, corner), width), width)
     parts = [_wrapped(table.title, width), *("\n".join(_aligned(block)) for block in blocks)]
     if any(cell.best for row in table.rows for cell in row.cells):
-        parts.append("* best of its " + ("column" if blocks == [table] else "row"))
+        parts.append("* level with the best of its " + ("column" if blocks == [table] else "row"))
     parts += [_wrapped(note, width) for note in table.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -280,17 +318,23 @@ def _wrapped(text: str, width: int) -> str:
 def _shortened(table: Table, width: int) -> Table:
     """The table with names cut so that a column of it fits beside the labels."""
     labels = (width - 2) // 2
-    columns = width - 2 - min(labels, max(len(row.label) for row in table.rows))
+    columns = width - 2 - min(labels, max(len(_marked(row.label, row.mark)) for row in table.rows))
     return replace(
         table,
         columns=tuple(
-            replace(each, name=_cut(each.name, columns), unit=_cut(each.unit, columns))
+            replace(
+                each,
+                name=_marked(_cut(each.name, columns - len(each.mark) - 1), each.mark),
+                unit=_cut(each.unit, columns),
+                mark="",
+            )
             for each in table.columns
         ),
         rows=tuple(
             replace(
                 row,
-                label=_cut(row.label, labels),
+                label=_marked(_cut(row.label, labels - len(row.mark) - 1), row.mark),
+                mark="",
                 section=_cut(row.section, width - 2),
                 cells=tuple(replace(cell, text=_cut(cell.text, columns - 1)) for cell in row.cells),
             )
@@ -305,9 +349,11 @@ def _cut(text: str, width: int) -> str:
 
 def _aligned(table: Table) -> list[str]:
     cells = [[_terminal_cell(cell) for cell in row.cells] for row in table.rows]
-    label_width = max(len(text) for text in (table.corner, *(row.label for row in table.rows)))
+    labels = [_marked(row.label, row.mark) for row in table.rows]
+    names = [_marked(column.name, column.mark) for column in table.columns]
+    label_width = max(map(len, (table.corner, *labels)))
     widths = [
-        max(len(text) for text in (column.name, column.unit, *(row[i] for row in cells)))
+        max(len(text) for text in (names[i], column.unit, *(row[i] for row in cells)))
         for i, column in enumerate(table.columns)
     ]
 
@@ -318,23 +364,27 @@ def _aligned(table: Table) -> list[str]:
     lines = []
     if any(column.unit for column in table.columns):
         lines += [
-            line("", (column.name for column in table.columns)),
+            line("", names),
             line(table.corner, (column.unit for column in table.columns)),
         ]
     else:
-        lines.append(line(table.corner, (column.name for column in table.columns)))
+        lines.append(line(table.corner, names))
     lines.append("-" * max(map(len, lines)))
     section = ""
-    for row, texts in zip(table.rows, cells, strict=True):
+    for row, label, texts in zip(table.rows, labels, cells, strict=True):
         if row.section != section:
             section = row.section
             lines.append(f"[{section}]" if section else "")
-        lines.append(line(row.label, texts))
+        lines.append(line(label, texts))
     return lines
 
 
 def _terminal_cell(cell: Cell) -> str:
-    return (cell.text or MISSING) + ("*" if cell.best else " ")
+    return _marked(cell.text or MISSING, cell.mark) + ("*" if cell.best else " ")
+
+
+def _marked(text: str, mark: str) -> str:
+    return f"{text}^{mark}" if mark else text
 
 
 def _text_width(table: Table) -> int:
@@ -386,3 +436,8 @@ _LATEX = {
 
 def _latex_escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _latex_text(text: str) -> str:
+    """Text of lines, which may break inside of long names."""
+    return re.sub(r"(\\_|[/=](?=\S)|\.(?=[^\W\d]))", r"\1\\allowbreak{}", _latex_escape(text))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +18,11 @@ from benchmark.metrics.registry import metric
 from benchmark.records.comparability import (
     ComparableGroup,
     RowKey,
-    TaskKey,
     comparable_groups,
     notes_on,
 )
 from benchmark.records.record import Record
-from benchmark.records.significance import LEVEL, compare_ranks
+from benchmark.records.significance import LEVEL, RankComparison, compare_ranks
 from benchmark.reports.comparison import RESAMPLES, Comparison, compare_predictions, holm_adjusted
 from benchmark.reports.formats import Cell, Column, Row, Table
 from benchmark.reports.scores import goodness
@@ -270,8 +271,62 @@ def compare_two(
     return PairComparison(group, a, b, compared, tuple(left_out), tuple(notes_on(used)))
 
 
-def rank_table(group: ComparableGroup, rows: Sequence[RowKey]) -> Table:
-    """Mean ranks over the tasks that all of the models have, with Nemenyi's critical difference.
+@dataclass(frozen=True)
+class Ranking:
+    """Many models in one comparable group, by their ranks.
+
+    Attributes
+    ----------
+    tasks
+        Names of those that all of the models have.
+    """
+
+    group: ComparableGroup
+    tasks: tuple[str, ...]
+    found: RankComparison
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"Ranks, {self.group.title}"
+
+    def table(self) -> Table:
+        """Mean ranks, and letters that models which are not told apart share."""
+        letters = {
+            name: "".join(
+                chr(ord("a") + place % 26)
+                for place, clique in enumerate(self.found.cliques)
+                if name in clique
+            )
+            for name in self.found.mean_ranks
+        }
+        return Table(
+            "ranks",
+            self.title,
+            "Model",
+            (Column("mean rank"), Column("alike")),
+            tuple(
+                Row(name, (Cell(f"{rank:.2f}"), Cell(letters[name])))
+                for name, rank in self.found.mean_ranks.items()
+            ),
+            (
+                f"Over {len(self.tasks)} tasks: {', '.join(self.tasks)}.",
+                f"Friedman's p of no difference between the models: {self.found.p_value:.3g}.",
+                f"Nemenyi's critical difference at {100 * LEVEL:g} %:"
+                f" {self.found.critical_difference:.2f}; models that share a letter are not told"
+                " apart.",
+                *self.notes,
+            ),
+        )
+
+    def json(self) -> str:
+        """The numbers, unrounded."""
+        content = {"tasks": self.tasks, "level": LEVEL, **dataclasses.asdict(self.found)}
+        return json.dumps(content, indent=1) + "\n"
+
+
+def rank_models(group: ComparableGroup, rows: Sequence[RowKey]) -> Ranking:
+    """Friedman's test and Nemenyi's over the tasks that all of the models have.
 
     Raises
     ------
@@ -290,33 +345,8 @@ def rank_table(group: ComparableGroup, rows: Sequence[RowKey]) -> Table:
         found = compare_ranks(scores, names)
     except ValueError as error:
         raise UserError(f"{group.title}: {error}") from None
-    letters = {
-        name: "".join(
-            chr(ord("a") + place % 26) for place, set_ in enumerate(found.cliques) if name in set_
-        )
-        for name in names
-    }
-    return Table(
-        "ranks",
-        f"Ranks, {group.title}",
-        "Model",
-        (Column("mean rank"), Column("alike")),
-        tuple(
-            Row(name, (Cell(f"{rank:.2f}"), Cell(letters[name])))
-            for name, rank in found.mean_ranks.items()
-        ),
-        (
-            f"Over {len(tasks)} tasks: {', '.join(_names(group, tasks))}.",
-            f"Friedman's p of no difference between the models: {found.p_value:.3g}.",
-            f"Nemenyi's critical difference at {100 * LEVEL:g} %: {found.critical_difference:.2f};"
-            " models that share a letter are not told apart.",
-            *notes_on([group.records[row, task] for row in rows for task in tasks]),
-        ),
-    )
-
-
-def _names(group: ComparableGroup, tasks: Iterable[TaskKey]) -> list[str]:
-    return [group.tasks[task] for task in tasks]
+    notes = notes_on([group.records[row, task] for row in rows for task in tasks])
+    return Ranking(group, tuple(group.tasks[task] for task in tasks), found, tuple(notes))
 
 
 def _task_names(record: Record) -> set[str]:

@@ -1,288 +1,316 @@
-"""Our scores in the tables of the papers and of the HEAR leaderboard, differences beneath."""
+"""Tables of the papers and of the HEAR leaderboard: published values, ours, and the differences."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from benchmark.records.comparability import ComparableGroup, RowKey
-from benchmark.records.published import (
-    HEAR_TASKS,
-    LEADERBOARD,
-    SOURCES,
-    Published,
-    Source,
-    load_published,
-    same_model,
-    why_not_comparable,
+from benchmark.records.comparability import RowKey, names_of_rows, rows_of
+from benchmark.records.published import Published, load_published
+from benchmark.records.published_models import SAME_MODELS, SameModel, same_model
+from benchmark.records.published_sources import SOURCES, Source
+from benchmark.records.record import Record
+from benchmark.reports.comparison import KeptPredictions
+from benchmark.reports.level import by_predictions, candidate, level_with_best, note_on
+from benchmark.reports.paper_layouts import LAYOUTS, Key, Layout
+from benchmark.reports.paper_rendering import (
+    LEGEND,
+    Line,
+    PaperTable,
+    Place,
+    Print,
+    lower_is_better,
 )
-from benchmark.records.statistics import ScoreSummary
-from benchmark.reports.formats import Cell, Column, Row, Table, score_cells
-from benchmark.reports.scores import (
-    UNDEFINED_MARK,
-    direction,
-    metric_title,
-    score_summary,
-    undefined_notes,
-)
+from benchmark.reports.paper_scores import averaged_columns, left_out, own_metric, own_scores
+from benchmark.reports.scores import undefined_notes
 
-Key = tuple[str, str]  # task and metric, as published
 _OURS = "This benchmark"
-_AVERAGE = "average"
-_NOTE = "A difference is ours minus the published value."
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A published table: its columns and sections are those of its entries.
+class Here:
+    """What is on this machine.
 
     Attributes
     ----------
-    heads : column heads of tasks, as printed
-    not_averaged : columns that the table's average leaves out
-    decimals : of all values; those printed if None
+    has_weights
+        Whether a model's published weights are.
+    folders
+        Names of the task folders that are.
     """
 
-    source: str
-    table: str
-    title: str
-    heads: Mapping[str, str]
-    not_averaged: frozenset[Key] = frozenset()
-    decimals: int | None = None
+    has_weights: Callable[[SameModel], bool]
+    folders: Collection[str]
 
 
-_SPEECH = {
-    "crema_d": "CREMA-D",
-    "libricount": "LibriCount",
-    "speech_commands_5h": "Speech Commands (5h)",
-    "speech_commands_full": "Speech Commands (all)",
-    "vocal_imitation": "Vocal Imitations",
-    "vox_lingua_top10": "VoxLingua",
-}
-_ENVIRONMENT = {
-    "beehive_states": "Beehive states",
-    "esc50": "ESC",
-    "fsd50k": "FSD50K",
-    "gunshot_triangulation": "Gunshot triangulation",
-}
-_MUSIC = {
-    "beijing_opera": "Beijing Opera",
-    "gtzan_genre": "GTZAN Genre",
-    "gtzan_music_speech": "GTZAN S/M",
-    "mridangam_stroke": "Mridangam Stroke",
-    "mridangam_tonic": "Mridangam Tonic",
-    "nsynth_pitch_5h": "NSynth (5h)",
-    "nsynth_pitch_50h": "NSynth (50h)",
-}
-_EVENTS = {"dcase2016_task2": "DCASE", "maestro_5h": "MAESTRO"}
-_NOT_ONSETS = frozenset(
-    {
-        ("dcase2016_task2", "segment_1s_er"),
-        ("maestro_5h", "event_onset_offset_50ms_20perc_fms"),
-    }
-)
-LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        LEADERBOARD,
-        "leaderboard",
-        "HEAR leaderboard, primary scores",
-        {task.name: task.column for task in HEAR_TASKS.values()},
-        decimals=3,
-    ),
-    Layout("BYOL-S", "Table 5", "BYOL-S, Table 5: speech, per cent", _SPEECH),
-    Layout(
-        "BYOL-S",
-        "Table 6",
-        "BYOL-S, Table 6: environmental sounds, per cent",
-        _ENVIRONMENT,
-        frozenset({("beehive_states", "top1_acc")}),
-    ),
-    Layout("BYOL-S", "Table 7", "BYOL-S, Table 7: music, per cent", _MUSIC),
-    Layout("BYOL-S", "Table 8", "BYOL-S, Table 8: timestamps", _EVENTS, _NOT_ONSETS),
-    Layout(
-        "BYOL-S", "Table 9", "BYOL-S, Table 9: timestamps, window and hop", _EVENTS, _NOT_ONSETS
-    ),
-)
+def paper_tables(
+    records: Sequence[Record], kept: KeptPredictions | None = None
+) -> list[PaperTable]:
+    """The published tables that some record fits into."""
+    tables = (paper_table(layout, records, kept) for layout in LAYOUTS.values())
+    return [table for table in tables if table.has_own]
 
 
-def paper_tables(group: ComparableGroup) -> list[Table]:
-    """The layouts that some score of the group fits into, with the published rows."""
-    tables = (_paper_table(group, layout) for layout in LAYOUTS)
-    return [table for table in tables if table]
+def paper_table(
+    layout: Layout,
+    records: Sequence[Record],
+    kept: KeptPredictions | None = None,
+    here: Here | None = None,
+) -> PaperTable:
+    """A published table with all scores of ours that were made as the paper's.
 
-
-def own_score(
-    group: ComparableGroup, row: RowKey, source: Source, task: str, metric: str
-) -> ScoreSummary | None:
-    """Our score for a published task: the mean of both for one that lies in two folders.
-
-    None if there is none, or if two contents stand under the folder's name.
+    Parameters
+    ----------
+    kept
+        Predictions that decide which of ours are level with the best.
+    here
+        Tells whether what was not measured could be; without it nothing is said of that.
     """
-    summaries = []
-    for folder in HEAR_TASKS[task].folders if task in source.tasks else ():
-        found = [
-            record
-            for record in group.of_row(row)
-            if record.unit.embedding.task == folder and not why_not_comparable(record, source)
-        ]
-        summary = score_summary(found[0], metric) if len(found) == 1 else None
-        if summary is None or summary.mean is None:
-            return None
-        summaries.append(summary)
-    if len(summaries) < 2:
-        return summaries[0] if summaries else None
-    undefined = sum(summary.undefined for summary in summaries)
-    mean = fmean(summary.mean or 0.0 for summary in summaries)
-    return ScoreSummary(mean, None, None, len(summaries), "folds", undefined)
-
-
-class _Score(NamedTuple):
-    value: float
-    text: str
-
-
-_Scores = Mapping[Key, _Score]
-
-
-@dataclass(frozen=True)
-class _Format:
-    """How a column prints our values: as it does the published ones."""
-
-    percent: bool
-    decimals: int
-    spread: bool
-
-    def text(self, value: float, half_width: float | None = None, sign: str = "") -> str:
-        unit = 100.0 if self.percent else 1.0
-        text = f"{unit * value:{sign}.{self.decimals}f}"
-        if self.spread and half_width is not None:
-            text += f" ± {unit * half_width:.{self.decimals}f}"
-        return text
-
-
-def _paper_table(group: ComparableGroup, layout: Layout) -> Table | None:
     source = SOURCES[layout.source]
     entries = [e for e in load_published() if (e.source, e.table) == (source.name, layout.table)]
-    formats = {
-        key: _format([e for e in entries if (e.task, e.metric) == key], layout.decimals)
-        for key in dict.fromkeys((e.task, e.metric) for e in entries)
+    columns = {
+        key: _print([e for e in entries if e.key == key], layout.decimals)
+        for key in dict.fromkeys(e.key for e in entries)
     }
-    own = _own_scores(group, layout, source, formats)
-    if not own:
-        return None
-    rows: list[Row] = []
-    for section in dict.fromkeys(e.section for e in entries):
-        of_section = [e for e in entries if e.section == section]
-        names = list(dict.fromkeys(e.model for e in of_section))
-        printed_cells = _marked([_printed(n, of_section, layout) for n in names], formats)
-        rows += [Row(name, row, section) for name, row in zip(names, printed_cells, strict=True)]
-    notes = [_NOTE, source.note, *_left_out(group, source)]
-    for (key, scores), cells in zip(own.items(), _marked([*own.values()], formats), strict=True):
-        rows.append(Row(group.rows[key], cells, _OURS))
-        notes += undefined_notes(
-            (group.rows[key], record.task.name, record) for record in group.of_row(key)
-        )
-        same = same_model(group.of_row(key)[0], source)
-        for name in same.names if same else ():
-            printed = _printed(name, entries, layout)
-            if same and printed:
-                differences = _differences(scores, printed, formats)
-                rows.append(Row(f"published {name}", _plain(printed, formats), _OURS))
-                rows.append(Row("difference", _plain(differences, formats), _OURS))
-                notes.append(same.note)
-                break
-    return Table(
-        name=re.sub(r"\W+", "-", f"{source.name} {layout.table}").lower(),
-        title=f"{layout.title} ({group.title})",
-        corner="Model",
-        columns=tuple(
-            Column(layout.heads.get(task, task), metric_title(metric)) for task, metric in formats
+    tasks = {
+        part[0] for key in columns for part in (averaged_columns(layout, columns, key) or [key])
+    }
+    folders = {folder for task in tasks for folder in source.folders.get(task, ())}
+    mine = [
+        record
+        for record in records
+        if record.unit.protocol == source.protocol and record.unit.embedding.task in folders
+    ]
+    refused = left_out(mine, source, entries)
+    others = [record for record, _ in refused]
+    left = {id(record) for record in others}
+    rows = rows_of(record for record in mine if id(record) not in left)
+    names = names_of_rows(rows) if rows else {}
+    lines = _published_lines(layout, source, entries, columns, rows, names)
+    lines += _lines_of_ours_alone(layout, source, entries, columns, rows, names)
+    marks = _column_marks(layout, source, columns, records, here)
+    lines = [_explained(line, source, columns, marks, records, others, here) for line in lines]
+    found = {key: _level_of_ours(lines, key, kept or KeptPredictions()) for key in columns}
+    shown = "".join(
+        [*marks.values(), *(mark for line in lines for mark in (line.mark, *line.why.values()))]
+    )
+    labels = names_of_rows(rows_of(mine)) if mine else {}
+    called = {id(r): labels[row] for row, of_row in rows_of(mine).items() for r in of_row}
+    heads = {key: f"{layout.heads.get(key[0], key[0])} {key[1]}" for key in columns}
+    notes = [
+        _how_ours_are_made(source),
+        _how_differences_are(source) if any(line.own and line.model for line in lines) else "",
+        source.note,
+        *(f"{mark}: {text}." for mark, text in LEGEND.items() if mark in shown),
+        *(
+            f"{layout.heads.get(t, t)}: {why}."
+            for t, why in source.other_data.items()
+            if t in tasks
         ),
-        rows=tuple(rows),
+        *(
+            f"{called[id(record)]}, {record.task.name}, is left out: {reason}."
+            for record, reason in refused
+        ),
+        *_notes_on_models(source, entries, rows),
+        *undefined_notes(
+            (names[row], record.task.name, record) for row in names for record in rows[row]
+        ),
+        *note_on({heads[key]: ways for key, (_, ways) in found.items()}, "Bold of ours (*)"),
+        _how_printed_are_marked(entries, source),
+    ]
+    return PaperTable(
+        layout=layout,
+        columns=columns,
+        lines=tuple(lines),
+        marks=marks,
+        level={key: places for key, (places, _) in found.items()},
         notes=tuple(dict.fromkeys(filter(None, notes))),
     )
 
 
-def _left_out(group: ComparableGroup, source: Source) -> list[str]:
-    """Records of published tasks that may not stand here, and why."""
-    folders = {folder for name in source.tasks for folder in HEAR_TASKS[name].folders}
-    return [
-        f"{group.rows[row]}, {group.tasks[task]}, is left out: {reason}."
-        for (row, task), record in group.records.items()
-        if task.folder in folders and (reason := why_not_comparable(record, source))
-    ]
-
-
-def _format(entries: Sequence[Published], decimals: int | None) -> _Format:
+def _print(entries: Sequence[Published], decimals: int | None) -> Print:
     printed = max(len(entry.text.partition(".")[2]) for entry in entries)
-    return _Format(
-        percent=entries[0].percent,
-        decimals=printed if decimals is None else decimals,
-        spread=any(entry.spread for entry in entries),
+    percent = entries[0].percent
+    return Print(percent, printed if decimals is None else decimals, decimals is not None)
+
+
+def _published_lines(
+    layout: Layout,
+    source: Source,
+    entries: Sequence[Published],
+    columns: Mapping[Key, Print],
+    rows: Mapping[RowKey, Sequence[Record]],
+    names: Mapping[RowKey, str],
+) -> list[Line]:
+    by_place: dict[tuple[str, str], dict[Key, Published]] = {}
+    for entry in entries:  # where a paper prints two values, the first
+        by_place.setdefault((entry.section, entry.model), {}).setdefault(entry.key, entry)
+    lines = []
+    for section in dict.fromkeys(section for section, _ in by_place):
+        for model in (model for place, model in by_place if place == section):
+            own = {
+                name: scores
+                for row, name in names.items()
+                if _is(rows[row][0], source, model)
+                and (scores := own_scores(rows[row], layout, source, columns, section))
+            }
+            lines.append(Line(section, model, by_place[section, model], own))
+    return lines
+
+
+def _lines_of_ours_alone(
+    layout: Layout,
+    source: Source,
+    entries: Sequence[Published],
+    columns: Mapping[Key, Print],
+    rows: Mapping[RowKey, Sequence[Record]],
+    names: Mapping[RowKey, str],
+) -> list[Line]:
+    """Models that the table does not have, for every way in which its sections are made."""
+    models = {entry.model for entry in entries}
+    lines = []
+    for section in source.representation_by_section or ("",):
+        for row, name in names.items():
+            if any(_is(rows[row][0], source, model) for model in models):
+                continue
+            if scores := own_scores(rows[row], layout, source, columns, section):
+                title = ", ".join(filter(None, (_OURS, section)))
+                lines.append(Line(title, "", {}, {name: scores}))
+    return lines
+
+
+def _is(record: Record, source: Source, model: str) -> bool:
+    same = same_model(record, source)
+    return same is not None and model in same.names
+
+
+def _column_marks(
+    layout: Layout,
+    source: Source,
+    columns: Mapping[Key, Print],
+    records: Sequence[Record],
+    here: Here | None,
+) -> dict[Key, str]:
+    """Why a whole column has none of ours: other data, or none on this machine."""
+    if here is None:
+        return {}
+    there = {record.unit.embedding.task for record in records} | set(here.folders)
+    marks = {}
+    for key in columns:
+        if averaged_columns(layout, columns, key):
+            continue
+        folders = source.folders.get(key[0], ())
+        if key[0] in source.other_data or not folders:
+            marks[key] = "s"
+        elif not there.issuperset(folders):
+            marks[key] = "c"
+    return marks
+
+
+def _explained(
+    line: Line,
+    source: Source,
+    columns: Mapping[Key, Print],
+    marks: Mapping[Key, str],
+    records: Sequence[Record],
+    others: Sequence[Record],
+    here: Here | None,
+) -> Line:
+    """The line with the reasons of what it lacks."""
+    if not line.model:
+        return line
+    why: dict[Key, str] = {
+        key: "p"
+        for key in columns
+        if key not in line.published or line.published[key].value is None
+    }
+    same = [each for each in SAME_MODELS if each.source == source.name and line.model in each.names]
+    if not same:
+        return replace(line, mark="n", why=why)
+    of_model = [record for record in records if _is(record, source, line.model)]
+    if here and not of_model and not any(map(here.has_weights, same)):
+        return replace(line, mark="w", why=why)
+    refused = {r.unit.embedding.task for r in others if _is(r, source, line.model)}
+    for key in columns:
+        if key in marks or any(key in scores for scores in line.own.values()):
+            continue
+        folders = source.folders.get(key[0], ())
+        reason = "a" if not folders else "x" if refused & set(folders) else "r"
+        why[key] = why.get(key, "") + reason
+    return replace(line, why=why)
+
+
+def _level_of_ours(
+    lines: Sequence[Line], key: Key, kept: KeptPredictions
+) -> tuple[frozenset[Place], frozenset[str]]:
+    """Which of our scores in a column are level with the best of them, and how that was found."""
+    places = {
+        (number, name): scores[key]
+        for number, line in enumerate(lines)
+        for name, scores in line.own.items()
+        if key in scores
+    }
+    # A model that several rows of a table show is one score.
+    distinct = {
+        (name, score.record and score.record.unit.key, score.value): score
+        for (_, name), score in places.items()
+    }
+    scores = list(distinct.values())
+    level = level_with_best(
+        [candidate(score.summary) for score in scores],
+        lower=lower_is_better(key),
+        compared=by_predictions([score.record for score in scores], own_metric(key[1]), kept),
+    )
+    best = [scores[number] for number in level.best]
+    return frozenset(place for place, score in places.items() if score in best), level.ways
+
+
+def _how_ours_are_made(source: Source) -> str:
+    options = ", ".join(f"{name} {_value(value)}" for name, value in source.options.items())
+    varied = source.options_by_metric
+    more = (
+        "; "
+        + ", ".join(dict.fromkeys(name for options in varied.values() for name in options))
+        + " as the column asks"
+        if varied
+        else ""
+    )
+    seeds = f", seeds {_value(source.seeds)}" if source.seeds else ""
+    version = "" if source.version == 1 else f" version {source.version}"
+    return (
+        f"Ours: records of the protocol {source.protocol}{version}, {options}{more}{seeds}; of no"
+        " other."
     )
 
 
-def _own_scores(
-    group: ComparableGroup, layout: Layout, source: Source, formats: Mapping[Key, _Format]
-) -> dict[RowKey, _Scores]:
-    """Scores of the models that have any; an average where none of its tasks is missing."""
-    own: dict[RowKey, _Scores] = {}
-    for row in group.rows:
-        scores = {}
-        for key, form in formats.items():
-            summary = own_score(group, row, source, *key)
-            if summary and summary.mean is not None:
-                text = form.text(summary.mean, summary.ci95)
-                text += UNDEFINED_MARK if summary.undefined else ""
-                scores[key] = _Score(summary.mean, text)
-        averaged = [k for k in formats if k[0] != _AVERAGE and k not in layout.not_averaged]
-        for key, form in formats.items():
-            if key[0] == _AVERAGE and scores.keys() >= set(averaged):
-                mean = fmean(scores[task].value for task in averaged)
-                scores[key] = _Score(mean, form.text(mean))
-        if scores:
-            own[row] = scores
-    return own
+def _how_differences_are(source: Source) -> str:
+    both = " and the printed one" if source.spread == "ci95" else ""
+    unstated = (
+        " What the paper prints behind ± is not said, and not in it."
+        if source.spread == "unstated"
+        else ""
+    )
+    return (
+        "A difference is ours less the published value; ± is half of its 95 % interval, from ours"
+        f" over seeds or folds{both}.{unstated}"
+    )
 
 
-def _printed(model: str, entries: Sequence[Published], layout: Layout) -> _Scores:
-    """Published scores of a model; where two differ, the first."""
-    scores: dict[Key, _Score] = {}
-    for entry in entries:
-        if entry.model == model and entry.value is not None:
-            text = entry.text if layout.decimals is None else f"{entry.value:.{layout.decimals}f}"
-            if entry.spread:
-                text += f" ± {entry.spread}"
-            scores.setdefault((entry.task, entry.metric), _Score(entry.value, text))
-    return scores
+def _how_printed_are_marked(entries: Sequence[Published], source: Source) -> str:
+    known = source.spread == "ci95" and any(entry.spread for entry in entries)
+    by = "printed intervals" if known else "printed digits"
+    return f"Bold of published rows: the best of a section by the {by}."
 
 
-def _differences(
-    own: _Scores, printed: _Scores, formats: Mapping[Key, _Format]
-) -> dict[Key, _Score]:
-    differences = {k: own[k].value - printed[k].value for k in own.keys() & printed.keys()}
-    return {k: _Score(d, formats[k].text(d, sign="+")) for k, d in differences.items()}
+def _notes_on_models(
+    source: Source, entries: Sequence[Published], rows: Mapping[RowKey, Sequence[Record]]
+) -> list[str]:
+    models = {entry.model for entry in entries}
+    same = (same_model(records[0], source) for records in rows.values())
+    return [each.note for each in same if each and models & set(each.names)]
 
 
-def _plain(scores: _Scores, formats: Mapping[Key, _Format]) -> tuple[Cell, ...]:
-    return tuple(Cell(scores[key].text if key in scores else "") for key in formats)
-
-
-def _marked(rows: Sequence[_Scores], formats: Mapping[Key, _Format]) -> Iterator[tuple[Cell, ...]]:
-    """Cells of the rows of one section, the best of each column marked."""
-    columns = []
-    for key, form in formats.items():
-        scores = [row.get(key) for row in rows]
-        columns.append(
-            score_cells(
-                [score.value if score else None for score in scores],
-                lower=not direction(key[1]).higher_is_better,
-                texts=[score.text if score else "" for score in scores],
-                decimals=form.decimals + (2 if form.percent else 0),
-                shaded=False,
-            )
-        )
-    return zip(*columns, strict=True)
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -51,7 +51,8 @@ def direction(name: str) -> Direction:
 
 def metric_title(name: str) -> str:
     """The metric's name, marked if lower is better."""
-    return name if direction(name).higher_is_better else f"{name} ↓"
+    found = declared_metric(name)
+    return f"{name} {found.arrow}".strip() if found else name
 
 
 def score_summary(record: Record, name: str) -> ScoreSummary | None:

@@ -18,8 +18,9 @@ from benchmark.records.comparability import (
     comparable_groups,
     notes_on,
 )
-from benchmark.records.published import HEAR_TASKS
+from benchmark.records.published_sources import HEAR_TASKS
 from benchmark.records.record import Record
+from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import (
     TERMINAL_WIDTH,
     Cell,
@@ -33,6 +34,17 @@ from benchmark.reports.formats import (
     markdown,
     score_cells,
     terminal,
+)
+from benchmark.reports.level import (
+    Candidate,
+    Gap,
+    Level,
+    by_predictions,
+    candidate,
+    gap,
+    level_with_best,
+    mean_gap,
+    note_on,
 )
 from benchmark.reports.paper_tables import paper_tables
 from benchmark.reports.plots import score_plot
@@ -59,7 +71,10 @@ NOISE_NOTE = (
 
 
 def make_tables(
-    records: Sequence[Record], out_dir: Path, layouts: Collection[str] = LAYOUTS
+    records: Sequence[Record],
+    out_dir: Path,
+    layouts: Collection[str] = LAYOUTS,
+    kept: KeptPredictions | None = None,
 ) -> list[Path]:
     """Write all tables of the records; tables that an earlier call left there are removed.
 
@@ -68,6 +83,8 @@ def make_tables(
     layouts
         Which of `LAYOUTS`: "summary" (models x tasks), "papers" (the tables of the papers and the
         leaderboard, where records fit them), "details" (a table for each task), "models".
+    kept
+        Predictions that decide what is level with the best; without them intervals do.
 
     Returns
     -------
@@ -85,17 +102,17 @@ def make_tables(
         raise UserError(f"no layout {sorted(unknown)[0]!r}; there are {', '.join(LAYOUTS)}")
     if not records:
         raise UserError("no result records to make tables of; run an evaluation first")
+    kept = kept or KeptPredictions()
     tables: list[Table] = []
     sections: list[str] = []
     contents: dict[str, str] = {}
     for group in comparable_groups(records):
         made = {
-            "summary": [summary_table(group)],
-            "papers": paper_tables(group),
-            "details": detail_tables(group),
+            "summary": [summary_table(group, kept)],
+            "details": detail_tables(group, kept),
             "models": [model_table(group)],
         }
-        for layout in (layout for layout in LAYOUTS if layout in layouts):
+        for layout in (layout for layout in made if layout in layouts):
             tables += made[layout]
             for table in made[layout]:
                 contents[f"csv/{group.slug}/{table.name}.csv"] = csv_text(table)
@@ -105,6 +122,11 @@ def make_tables(
             elif layout == "details":
                 texts = f"<details><summary>All metrics</summary>{texts}</details>"
             sections.append(texts)
+    papers = paper_tables(records, kept) if "papers" in layouts else []
+    for paper in papers:
+        tables.append(paper.table())
+        sections.append(html(tables[-1]))
+        contents[f"csv/papers/{paper.layout.name}.csv"] = paper.csv()
     contents |= {
         "tables.md": "\n".join(map(markdown, tables)),
         "tables.tex": "\n".join(map(latex, tables)),
@@ -118,78 +140,73 @@ def make_tables(
     return [out_dir / name for name in contents]
 
 
-def terminal_tables(groups: Iterable[ComparableGroup], width: int = TERMINAL_WIDTH) -> str:
+def terminal_tables(
+    groups: Iterable[ComparableGroup],
+    width: int = TERMINAL_WIDTH,
+    kept: KeptPredictions | None = None,
+) -> str:
     """The summary tables as plain text for a terminal."""
-    return "\n".join(terminal(summary_table(group), width) for group in groups)
+    return "\n".join(terminal(summary_table(group, kept), width) for group in groups)
 
 
-def summary_table(group: ComparableGroup) -> Table:
+def summary_table(group: ComparableGroup, kept: KeptPredictions | None = None) -> Table:
     """Models x tasks with every task's primary metric, and the mean over the tasks.
 
     The mean is over the shares (scores in [0, 1], better when higher); a published task that lies
     in two folders counts once. Of a model without some of the tasks it is over those it has, says
     so, and is never the best.
     """
+    kept = kept or KeptPredictions()
+    rows = list(group.rows)
     columns, cells = [], []
     values: dict[TaskKey, dict[RowKey, float]] = {}
+    ways: dict[str, Collection[str]] = {}
     for task, name in group.tasks.items():
         metric = group.of_task(task)[0].primary_metric
         columns.append(Column(name, metric_title(metric), group.of_task(task)[0].task.domain))
-        summaries = [summary_at(group, row, task, metric) for row in group.rows]
-        means = [summary.mean if summary else None for summary in summaries]
-        cells.append(
-            score_cells(
-                means,
-                lower=not direction(metric).higher_is_better,
-                texts=[
-                    score_text(summary, group.records[row, task], metric, interval=False)
-                    if summary
-                    else ""
-                    for row, summary in zip(group.rows, summaries, strict=True)
-                ],
-                ranked=[direction(metric).known] * len(means),
-            )
-        )
+        records = [group.records.get((row, task)) for row in rows]
+        column, level = _score_column(records, metric, kept, interval=False)
+        cells.append(column)
+        ways[name] = level.ways
+        summaries = [summary_at(group, row, task, metric) for row in rows]
         values[task] = {
-            row: mean for row, mean in zip(group.rows, means, strict=True) if mean is not None
+            row: each.mean
+            for row, each in zip(rows, summaries, strict=True)
+            if each is not None and each.mean is not None
         }
     notes, order = _notes(group), list(range(len(group.rows)))
     averaged = [key for key in group.tasks if _is_averaged(group, key)]
     units = _units(averaged)
     of_rows = [_unit_scores(units, values, row) for row in group.rows]
     if max(map(len, of_rows)) > 1:
-        cells.append(_mean_cells(of_rows, len(units)))
+        column, level = _mean_column(group, units, of_rows, kept)
+        cells.append(column)
         columns.append(Column("mean", f"of {len(units)}"))
+        ways["mean"] = level.ways
         order.sort(key=lambda row: (-len(of_rows[row]), -fmean(of_rows[row] or [0.0])))
         notes += _notes_on_mean(group, averaged, units, of_rows)
+    notes += note_on(ways)
     names = list(group.rows.values())
-    rows = [Row(names[row], tuple(column[row] for column in cells)) for row in order]
     title = group.title[0].upper() + group.title[1:]
     return Table(
-        "summary", title, "Model", tuple(columns), tuple(rows), _with_chance_note(cells, notes)
+        "summary",
+        title,
+        "Model",
+        tuple(columns),
+        tuple(Row(names[row], tuple(column[row] for column in cells)) for row in order),
+        _with_chance_note(cells, notes),
     )
 
 
-def detail_tables(group: ComparableGroup) -> list[Table]:
+def detail_tables(group: ComparableGroup, kept: KeptPredictions | None = None) -> list[Table]:
     """For every task all metrics, with interval and standard deviation over its runs."""
+    kept = kept or KeptPredictions()
     tables = []
     for task, name in group.tasks.items():
         records = group.of_task(task)
         metrics = list(dict.fromkeys(metric for record in records for metric in record.metrics()))
-        cells = []
-        for metric in metrics:
-            summaries = [score_summary(record, metric) for record in records]
-            cells.append(
-                score_cells(
-                    [summary.mean if summary else None for summary in summaries],
-                    lower=not direction(metric).higher_is_better,
-                    texts=[
-                        score_text(summary, record, metric, interval=True)
-                        for summary, record in zip(summaries, records, strict=True)
-                    ],
-                    ranked=[direction(metric).known] * len(records),
-                )
-            )
+        found = {metric: _score_column(records, metric, kept, interval=True) for metric in metrics}
+        cells = [column for column, _ in found.values()]
         cells.append([Cell(_runs(record)) for record in records])
         labels = [label for row, label in group.rows.items() if (row, task) in group.records]
         notes = notes_on(records)
@@ -201,6 +218,7 @@ def detail_tables(group: ComparableGroup) -> list[Table]:
             )
         shown = [(label, name, record) for label, record in zip(labels, records, strict=True)]
         notes += undefined_notes(shown, metrics)
+        notes += note_on({metric: level.ways for metric, (_, level) in found.items()})
         tables.append(
             Table(
                 name=re.sub(r"[^\w.-]+", "_", f"task-{name}"),
@@ -315,14 +333,57 @@ def _unit_scores(
     ]
 
 
-def _mean_cells(of_rows: Sequence[Sequence[float]], units: int) -> list[Cell]:
+def _score_column(
+    records: Sequence[Record | None], metric: str, kept: KeptPredictions, interval: bool
+) -> tuple[list[Cell], Level]:
+    """Cells of one metric, those level with the best marked, and how that was found."""
+    summaries = [score_summary(record, metric) if record else None for record in records]
+    candidates = [candidate(summary, direction(metric).known) for summary in summaries]
+    lower = not direction(metric).higher_is_better
+    level = level_with_best(candidates, lower=lower, compared=by_predictions(records, metric, kept))
+    texts = [
+        score_text(summary, record, metric, interval=interval) if record else ""
+        for summary, record in zip(summaries, records, strict=True)
+    ]
+    values = [each.value for each in candidates]
+    return score_cells(values, level.best, lower=lower, texts=texts), level
+
+
+def _mean_column(
+    group: ComparableGroup,
+    units: Sequence[Sequence[TaskKey]],
+    of_rows: Sequence[Sequence[float]],
+    kept: KeptPredictions,
+) -> tuple[list[Cell], Level]:
     """Means of rows; those that lack units say how many they have, and are never the best."""
     means = [fmean(scores) if len(scores) > 1 else None for scores in of_rows]
     texts = [
-        "" if mean is None else f"{mean:.3f}" + (f" ({len(s)}/{units})" if len(s) < units else "")
+        ""
+        if mean is None
+        else f"{mean:.3f}" + (f" ({len(s)}/{len(units)})" if _lacks(s, units) else "")
         for mean, s in zip(means, of_rows, strict=True)
     ]
-    return score_cells(means, texts=texts, ranked=[len(s) == units for s in of_rows])
+    whole = [
+        None if _lacks(scores, units) else mean for mean, scores in zip(means, of_rows, strict=True)
+    ]
+    rows = list(group.rows)
+    weights = {task: 1 / (len(units) * len(unit)) for unit in units for task in unit}
+
+    def compared(best: int, other: int) -> Gap | None:
+        gaps = []
+        for task in weights:
+            metric = group.of_task(task)[0].primary_metric
+            pair = [group.records[rows[number], task] for number in (best, other)]
+            scores = [candidate(score_summary(record, metric)) for record in pair]
+            gaps.append(by_predictions(pair, metric, kept)(0, 1) or gap(scores[0], scores[1]))
+        return mean_gap(gaps, list(weights.values()))
+
+    level = level_with_best([Candidate(value) for value in whole], compared=compared)
+    return score_cells(whole, level.best, texts=texts), level
+
+
+def _lacks(scores: Sequence[float], units: Sequence[Sequence[TaskKey]]) -> bool:
+    return len(scores) < len(units)
 
 
 def _notes_on_mean(

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from benchmark.errors import UserError
 from benchmark.records.comparability import ComparableGroup, comparable_groups
-from benchmark.records.published import HEAR_TASKS, LEADERBOARD, SOURCES, why_not_comparable
+from benchmark.records.published import why_not_comparable
+from benchmark.records.published_sources import HEAR_TASKS, LEADERBOARD, SOURCES
 from benchmark.records.record import Record
-from benchmark.reports.paper_tables import own_score
+from benchmark.reports.paper_scores import own_score
 
 _FOLDERS = frozenset(folder for task in HEAR_TASKS.values() for folder in task.folders)
 
@@ -78,8 +79,8 @@ def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -
     (row,) = group.rows
     cells = []
     for task in HEAR_TASKS.values():
-        summary = own_score(group, row, source, task.name, task.metric)
-        cells.append("" if summary is None or summary.mean is None else _number(summary.mean))
+        score = own_score(group.of_row(row), source, task.name, task.metric)
+        cells.append(_number(score.value) if score else "")
     return ",".join([name, url, date, *cells])
 
 

@@ -216,6 +216,12 @@ def test_many_models_are_ranked(
         ("logmel", "4.00", "c"),
     ]
     assert path.with_suffix(".md").is_file()
+    numbers = json.loads(path.with_suffix(".json").read_text())
+    assert numbers["mean_ranks"] == {"m2d": 1.0, "crepe": 2.0, "byol_a": 3.0, "logmel": 4.0}
+    assert numbers["critical_difference"] == pytest.approx(1.915, abs=1e-3)
+    assert numbers["cliques"] == [["m2d", "crepe"], ["crepe", "byol_a"], ["byol_a", "logmel"]]
+    assert "CD = 1.91" in "".join(ElementTree.parse(path.with_suffix(".svg")).getroot().itertext())
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_ranks_take_common_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

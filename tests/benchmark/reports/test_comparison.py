@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
+from benchmark.metrics.registry import metric
 from benchmark.reports.comparison import (
     Comparison,
     compare_predictions,
     holm_adjusted,
-    level_with_best,
     read_predictions,
 )
 
@@ -90,13 +90,30 @@ def test_several_tasks_are_corrected_together(tmp_path: Path) -> None:
     assert adjusted["pitch"] == 1
 
 
-def test_what_is_not_worse_than_the_best(tmp_path: Path) -> None:
-    folders = {
-        "good": keep(tmp_path / "good", 0.90),
-        "as good": keep(tmp_path / "as good", 0.88, seed=1),
-        "bad": keep(tmp_path / "bad", 0.4, seed=2),
-    }
-    assert level_with_best(folders, "top1_acc", resamples=300) == {"good", "as good"}
+def test_a_mean_over_clips_counts_every_fold_alike(tmp_path: Path) -> None:
+    """Folds of different sizes: the score is the mean of the folds' means."""
+    folders = {}
+    for name, skills in {"a": (0.9, 0.2), "b": (0.5, 0.5)}.items():
+        folders[name] = keep(tmp_path / name, skills[0], folds=1)
+        short = keep(tmp_path / f"{name}1", skills[1], folds=2, seed=3)
+        with np.load(short / "fold1.predictions.npz") as arrays:
+            few = {key: value[:9] for key, value in arrays.items()}
+        np.savez(folders[name] / "fold1.predictions.npz", **few)
+    found = compare_predictions(folders["a"], folders["b"], "top1_acc", resamples=50)
+    assert metric("top1_acc").of_clips is not None
+    for name, value in (("a", found.a), ("b", found.b)):
+        each = [
+            metric("top1_acc").value(fold["prediction"], fold["target"])
+            for fold in read_predictions(folders[name])[0].values()
+        ]
+        assert value == pytest.approx(np.mean(each))
+
+
+def test_tables_compare_by_no_more_than_they_can_in_seconds(tmp_path: Path) -> None:
+    a, b = keep(tmp_path / "a", 0.9), keep(tmp_path / "b", 0.5)
+    with pytest.raises(UserError, match="720 predicted numbers, more than 700"):
+        compare_predictions(a, b, "mAP", resamples=20, at_most=700)
+    compare_predictions(a, b, "top1_acc", resamples=20, at_most=700)
 
 
 def other_clips(folder: Path) -> Path:

@@ -9,7 +9,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pytest
@@ -17,14 +16,7 @@ from made_up_records import HEAR, byol_s, made_up, random_matpac
 
 from benchmark.errors import UserError
 from benchmark.records.comparability import DEMO_NOTE, RANDOM_NOTE, comparable_groups
-from benchmark.records.published import (
-    HEAR_TASKS,
-    LEADERBOARD,
-    SAME_MODELS,
-    SOURCES,
-    leaderboard_columns,
-    load_published,
-)
+from benchmark.records.published_sources import HEAR_TASKS
 from benchmark.records.record import Record, read_records
 from benchmark.records.statistics import ScoreSummary
 from benchmark.reports.formats import (
@@ -39,7 +31,7 @@ from benchmark.reports.formats import (
     markdown,
 )
 from benchmark.reports.leaderboards.hear import leaderboard_row
-from benchmark.reports.paper_tables import LAYOUTS, paper_tables
+from benchmark.reports.paper_tables import paper_tables
 from benchmark.reports.plots import score_plot
 from benchmark.reports.tables import (
     detail_tables,
@@ -86,9 +78,7 @@ def summary(*records: Record) -> Table:
 
 
 def papers(*records: Record) -> dict[str, Table]:
-    return {
-        table.name: table for group in comparable_groups(records) for table in paper_tables(group)
-    }
+    return {paper.layout.name: paper.table() for paper in paper_tables(records)}
 
 
 # --- golden files ---------------------------------------------------------------------------------
@@ -303,7 +293,7 @@ def test_a_task_that_is_not_the_published_one_says_so_everywhere(tmp_path: Path)
         text = (tmp_path / name).read_text()
         assert "esc50 (not the published)" in text
         assert "100 clips instead of 2000" in text
-        assert "published BYOL-S" not in text
+        assert "BYOL-S: ours" not in text
     assert papers(*records) == {}
     assert "(not the published)" in terminal_table(records)
 
@@ -370,190 +360,6 @@ def test_random_weights_and_demo_tasks_are_labelled_everywhere(tmp_path: Path) -
         assert RANDOM_NOTE in text
         assert DEMO_NOTE in text
     assert "random (seed 7)" in (tmp_path / "scores.csv").read_text()
-
-
-# --- published values -----------------------------------------------------------------------------
-
-
-def test_published_scores_are_in_the_unit_of_the_metric() -> None:
-    values = {(p.table, p.model, p.task, p.metric): p for p in load_published()}
-    assert values["Table 5", "CREPE", "crema_d", "top1_acc"].value == pytest.approx(0.362)
-    assert values["Table 8", "CREPE", "dcase2016_task2", "segment_1s_er"].value == 0.42
-    assert values["Table 6", "CREPE", "fsd50k", "mAP"].value == pytest.approx(0.159)
-    assert values["leaderboard", "CREPE", "esc50", "top1_acc"].value == 0.3005
-
-
-def test_published_scores_are_all_between_0_and_1_but_error_rates() -> None:
-    for entry in load_published():
-        assert entry.value is None or 0 <= entry.value <= 1, entry
-
-
-def test_published_scores_of_sources_agree_roughly() -> None:
-    """A percentage read as a fraction, or a task taken for another, would be far off."""
-    values = {(p.source, p.model, p.task, p.metric): p.value for p in load_published()}
-    both = [
-        (value, values.get((LEADERBOARD, model, task, metric)))
-        for (source, model, task, metric), value in values.items()
-        if source == "BYOL-S" and model in ("CREPE", "wav2vec2")
-    ]
-    pairs = [(a, b) for a, b in both if a is not None and b is not None]
-    assert len(pairs) > 30
-    assert all(abs(a - b) < 0.09 for a, b in pairs)
-
-
-def test_declarations_name_what_the_files_have() -> None:
-    entries = load_published()
-    assert {entry.source for entry in entries} == set(SOURCES)
-    tables = {(entry.source, entry.table) for entry in entries}
-    assert {(layout.source, layout.table) for layout in LAYOUTS} <= tables
-    for same in SAME_MODELS:
-        models = {entry.model for entry in entries if entry.source == same.source}
-        assert set(same.names) <= models
-    for source in SOURCES.values():
-        assert source.tasks <= {entry.task for entry in entries if entry.source == source.name}
-        assert source.tasks <= HEAR_TASKS.keys()
-    columns = [task.column for task in HEAR_TASKS.values()]
-    assert leaderboard_columns() == ["Model", "URL", "Submission Date", *columns]
-
-
-def test_differences_in_per_cent_and_in_fractions() -> None:
-    tables = papers(
-        byol_s(COMMANDS_5H, {"top1_acc": 0.931}),
-        byol_s(DCASE, {"event_onset_200ms_fms": 0.6412, "segment_1s_er": 0.3668}),
-    )
-    speech = cells(tables["byol-s-table-5"])
-    column = "Speech Commands (5h) top1_acc"
-    assert speech["byol_s"][column] == "93.1"
-    assert speech["published BYOL-S"][column] == "92.6"
-    assert speech["difference"][column] == "+0.5"
-    assert speech["difference"]["CREMA-D top1_acc"] == ""
-    assert speech["byol_s"]["average mean of the row"] == ""
-    events = cells(tables["byol-s-table-8"])
-    assert events["difference"]["DCASE event_onset_200ms_fms"] == "-0.009"
-    assert events["difference"]["DCASE segment_1s_er ↓"] == "+0.011"
-    table = cells(tables["hear-leaderboard-leaderboard"])
-    assert table["published Logitech AI SERAB BYOL-S"]["Speech commands 5h top1_acc"] == "0.914"
-    assert table["difference"]["Speech commands 5h top1_acc"] == "+0.017"
-    assert table["difference"]["DCASE 2016 event_onset_200ms_fms"] == "-0.001"
-
-
-def test_published_rows_stand_in_the_paper_s_sections_as_printed() -> None:
-    table = papers(byol_s(DCASE, {"event_onset_200ms_fms": 0.6, "segment_1s_er": 0.4}))
-    rows = table["byol-s-table-8"].rows
-    assert list(dict.fromkeys(row.section for row in rows)) == [
-        "HEAR baselines",
-        "Models",
-        "This benchmark",
-    ]
-    texts = [cell.text for cell in rows[0].cells]
-    assert (rows[0].label, texts) == ("CREPE", ["0.552", "0.420", "0.3910", "0.15", "0.472"])
-    bold = [cell.best for row in rows if row.label == "BYOL-S/CvT" for cell in row.cells]
-    assert bold == [True] * 5
-
-
-def test_averages_of_a_paper_s_table_need_all_that_it_averages() -> None:
-    environment = [
-        byol_s(ESC50, {"top1_acc": [0.8, 0.9]}),
-        byol_s(FSD50K, {"mAP": 0.5}),
-        byol_s("gunshot_triangulation-v1.0-full", {"top1_acc": 1.0}),
-    ]
-    table = cells(papers(*environment)["byol-s-table-6"])
-    # Table 6 averages without Beehive.
-    assert table["byol_s"]["average mean of the row"] == "78.3"
-    assert table["byol_s"]["Beehive states top1_acc"] == ""
-    assert table["difference"]["average mean of the row"] == "+2.2"
-    table = cells(papers(*environment[:2])["byol-s-table-6"])
-    assert table["byol_s"]["average mean of the row"] == ""
-
-
-def test_averages_of_published_rows_follow_from_their_values() -> None:
-    """Guards the columns that a layout averages; the paper itself misprints five rows."""
-    wrong = set()
-    for layout in LAYOUTS:
-        rows: dict[tuple[str, str], dict[tuple[str, str], float | None]] = {}
-        for e in load_published():
-            if (e.source, e.table) == (layout.source, layout.table):
-                rows.setdefault((e.section, e.model), {})[e.task, e.metric] = e.value
-        for (_, model), row in rows.items():
-            averages = [value for (task, _), value in row.items() if task == "average"]
-            values = [
-                value
-                for key, value in row.items()
-                if key[0] != "average" and key not in layout.not_averaged
-            ]
-            if averages and None not in (*values, *averages):
-                difference = fmean(value or 0.0 for value in values) - (averages[0] or 0.0)
-                if abs(difference) > 0.0011:
-                    wrong.add((layout.table, model))
-    assert wrong == {
-        ("Table 5", "BYOL-S window 0.5 s"),
-        ("Table 5", "BYOL-S window 0.95 s"),
-        ("Table 5", "BYOL-S window 1.425 s"),
-        ("Table 6", "Hybrid BYOL-S/CvT"),
-        ("Table 7", "BYOL-A"),
-    }
-
-
-def test_beehive_is_the_mean_of_its_two_folds() -> None:
-    halves = [
-        byol_s(f"beehive_states_fold{i}-v2-full", {"aucroc": 0.5 + i / 10, "top1_acc": 0.5})
-        for i in range(2)
-    ]
-    table = cells(papers(*halves)["hear-leaderboard-leaderboard"])
-    assert table["byol_s"]["Beehive aucroc"] == "0.550"
-    assert papers(halves[0]) == {}
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"options": {**HEAR, "grid": "fast"}}),
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"options": {**HEAR, "grid_points": 4}}),
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"options": {**HEAR, "parallel_grid": True}}),
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"protocol": "hear-multiseed"}),
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"version": 2}),
-        byol_s(ESC50, {"top1_acc": 0.8}, unit={"device": "cuda"}),
-        byol_s(ESC50, {"top1_acc": 0.8}, model={"device": "cuda"}),
-        byol_s(ESC50, {"top1_acc": 0.8}, model={"dtype": "bfloat16"}),
-        byol_s(ESC50, {"top1_acc": 0.8}, embedding={"resampler": "torchaudio from 48000 Hz"}),
-        byol_s(ESC50, {"top1_acc": 0.8}, embedding={"limit": 20}),
-        byol_s(ESC50, {"top1_acc": 0.8}, task={"demo": True}),
-        byol_s(ESC50, {"top1_acc": 0.8}, task={"published": False}),
-        byol_s(ESC50, {"top1_acc": 0.8}, task={"published": None}),
-        byol_s("esc50-v2.0.0-small", {"top1_acc": 0.8}),
-        byol_s(ESC50, {"pitch_acc": 0.8}),
-        random_matpac(ESC50, {"top1_acc": 0.8}),
-    ],
-)
-def test_what_is_not_comparable_is_in_no_published_table(record: Record) -> None:
-    assert papers(record) == {}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"model": {"options": {"hop_ms": 25}}},
-        {"weights": {"weights": "file", "file": "mine.pth", "url": "https://x.y"}},
-        {"weights": {"weights": "file", "file": "default2048.pth"}},
-        {"model": {"module": "theirs.byol_s"}},
-    ],
-)
-def test_another_model_has_no_published_value(changes: dict[str, Any]) -> None:
-    table = papers(byol_s(ESC50, {"top1_acc": 0.8}, **changes))["byol-s-table-6"]
-    labels = [row.label for row in table.rows if row.section == "This benchmark"]
-    assert labels == ["byol_s"]
-
-
-def test_options_that_follow_the_original_keep_the_published_value() -> None:
-    record = byol_s(ESC50, {"top1_acc": 0.8}, model={"options": {"upstream_quirks": True}})
-    assert "published BYOL-S" in cells(papers(record)["byol-s-table-6"])
-
-
-def test_random_weights_are_left_out_of_published_tables() -> None:
-    scores = {"top1_acc": 0.8}
-    table = papers(byol_s(ESC50, scores), random_matpac(ESC50, scores))["byol-s-table-6"]
-    assert not any("matpac" in row.label for row in table.rows)
-    assert any("is left out: its weights are random" in note for note in table.notes)
 
 
 # --- the leaderboard ------------------------------------------------------------------------------
@@ -657,7 +463,8 @@ def test_markdown_escapes_and_marks() -> None:
 
 
 def test_latex_escapes_and_is_balanced() -> None:
-    text = latex(evil_table())
+    packages, _, text = latex(evil_table()).partition("\n")
+    assert packages == r"% \usepackage{booktabs,adjustbox,rotating}"
     bare = re.sub(r"\\[\\&%$#_{}]", "", text)
     assert bare.count("{") == bare.count("}")
     assert not set("%#~^|<>_") & set(bare)
@@ -773,8 +580,7 @@ def test_files_say_all(tmp_path: Path) -> None:
     assert {"tables.md", "tables.tex", "tables.html", "scores.csv"} <= names
     group = "csv/hear-grid-default-grid_points-8"
     demo = "csv/demo-hear-grid-default-grid_points-8"
-    assert {f"{group}/summary.csv", f"{group}/byol-s-table-6.csv", f"{demo}/summary.csv"} <= names
-    assert f"{demo}/byol-s-table-6.csv" not in names
+    assert {f"{group}/summary.csv", "csv/papers/byol-s-6.csv", f"{demo}/summary.csv"} <= names
 
 
 def test_scores_csv_has_every_score() -> None:
@@ -804,7 +610,8 @@ def test_tables_of_an_earlier_call_do_not_stay(tmp_path: Path) -> None:
     assert after < before
     assert after == {path for path in files if path.suffix == ".csv"} - {tmp_path / "scores.csv"}
     assert (tmp_path / "csv" / "mine.txt").exists()
-    assert len([path for path in (tmp_path / "csv").iterdir() if path.is_dir()]) == 1
+    folders = {path.name for path in (tmp_path / "csv").iterdir() if path.is_dir()}
+    assert folders == {"hear-grid-default-grid_points-8", "papers"}
 
 
 def test_no_records_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
