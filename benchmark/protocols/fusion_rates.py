@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 DEFAULT_RATE = 3e-4
-# The authors' name of a model: our module, and the options that make it theirs.
-MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "VGGish": ("hear_plugins.vggish", {"postprocess": False}),
-    "VGGish-Fusion": ("hear_plugins.vggish_fusion", {}),
-    "CNN14": ("hear_plugins.cnn14", {}),
-    "CNN14-Fusion": ("hear_plugins.cnn14_fusion", {}),
-    "AST": ("hear_plugins.ast", {}),
-    "AST-Fusion": ("hear_plugins.ast_fusion", {}),
-    "BYOL-A": ("hear_plugins.byol_a", {}),
-}
+# Our modules with the options that make them the authors' models; the first that fits counts.
+MODELS: tuple[tuple[str, Mapping[str, Any], str], ...] = (
+    ("hear_plugins.vggish", {"postprocess": False}, "VGGish"),
+    ("hear_plugins.vggish_fusion", {"layers": [22]}, "VGGish"),
+    ("hear_plugins.vggish_fusion", {}, "VGGish-Fusion"),
+    ("hear_plugins.cnn14", {}, "CNN14"),
+    ("hear_plugins.cnn14_fusion", {}, "CNN14-Fusion"),
+    ("hear_plugins.ast", {}, "AST"),
+    ("hear_plugins.ast_fusion", {}, "AST-Fusion"),
+    ("hear_plugins.byol_a", {}, "BYOL-A"),
+)
 # By their name of the model and our name of the task.
 RATES = {
     ("VGGish", "esc50"): 3e-3,
@@ -53,8 +54,9 @@ def published_rate(module: str, options: Mapping[str, Any], task: str) -> Chosen
     task
         Name of the task.
     """
-    for (name, of_task), rate in RATES.items():
-        its_module, needed = MODELS[name]
-        if (module, task) == (its_module, of_task) and needed.items() <= options.items():
-            return ChosenRate(rate, f"published for {name} on {task}")
+    for its_module, needed, name in MODELS:
+        if module == its_module and needed.items() <= options.items():
+            if rate := RATES.get((name, task)):
+                return ChosenRate(rate, f"published for {name} on {task}")
+            break
     return ChosenRate(DEFAULT_RATE, "published default")

@@ -119,6 +119,7 @@ def test_fusion_validates_on_a_tenth_with_every_label(tmp_path: Path) -> None:
         ("hear_plugins.cnn14_fusion", {}, "surge", 3e-5, "published for CNN14-Fusion on surge"),
         ("hear_plugins.cnn14_fusion", {}, "esc50", 3e-4, "published default"),
         ("hear_plugins.vggish", {"postprocess": False}, "esc50", 3e-3, "for VGGish on esc50"),
+        ("hear_plugins.vggish_fusion", {"layers": [22]}, "esc50", 3e-3, "for VGGish on esc50"),
         ("hear_plugins.vggish", {}, "esc50", 3e-4, "published default"),  # after its quantisation
         ("somebody.elses", {}, "surge", 3e-4, "published default"),
     ],
