@@ -161,10 +161,11 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[Opened]:
 
     def frames() -> Iterator[Block]:
         try:
-            to_float = av.AudioResampler(format="fltp")
+            to_float = av.AudioResampler(format="flt")  # planes of 8 channels crash PyAV 18
             for frame in chain(container.decode(audio), [None]):
                 for out in to_float.resample(frame):
-                    yield np.asarray(out.to_ndarray().T, np.float32)
+                    samples = np.asarray(out.to_ndarray(), np.float32)
+                    yield samples.reshape(out.samples, -1)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise TaskError(f"{path}: not readable audio ({error})") from None
 
