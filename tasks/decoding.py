@@ -161,10 +161,11 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[Opened]:
 
     def frames() -> Iterator[Block]:
         try:
-            to_float = av.AudioResampler(format="fltp")
+            to_float = av.AudioResampler(format="flt")  # planes of 8 channels crash PyAV 18
             for frame in chain(container.decode(audio), [None]):
                 for out in to_float.resample(frame):
-                    yield np.asarray(out.to_ndarray().T, np.float32)
+                    samples = np.asarray(out.to_ndarray(), np.float32)
+                    yield samples.reshape(out.samples, -1)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise TaskError(f"{path}: not readable audio ({error})") from None
 
@@ -173,12 +174,12 @@ def _opened_with_av(path: Path, reason: Exception) -> Iterator[Opened]:
             container = closing.enter_context(av.open(str(path)))
             audio = container.streams.audio[0]
             rate, form = audio.rate, audio.format
+            speakers = tuple(channel.name for channel in audio.layout.channels)
         except (av.FFmpegError, IndexError, OSError, ValueError, AttributeError) as error:
             raise TaskError(f"{path}: not readable audio ({error})") from None
         if not rate or form is None:
             raise TaskError(f"{path}: not readable audio (it has no sample rate or format)")
         sampling = _AV_SAMPLING.get(form.name.removesuffix("p"), "float")
-        speakers = tuple(channel.name for channel in audio.layout.channels)
         yield Opened(int(rate), sampling, None, speakers, frames())
 
 

@@ -35,6 +35,7 @@ _OF_VORBIS = {  # Vorbis I specification, 4.3.9
 }
 _EXTENSIBLE = 0xFFFE  # the format of WAV files that may have a mask of places; its bits:
 _OF_MASK = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
+_MOST_CHUNKS = 1000  # before the one that tells the format
 
 
 def speakers_of(path: Path, form: str, channels: int) -> tuple[str, ...]:
@@ -53,7 +54,9 @@ def _wav_mask(path: Path) -> int:
     with path.open("rb") as file:
         order = "<" if file.read(4) != b"RIFX" else ">"
         file.seek(12)
-        while len(head := file.read(8)) == 8:
+        for _ in range(_MOST_CHUNKS):
+            if len(head := file.read(8)) < 8:
+                break
             name, size = struct.unpack(f"{order}4sI", head)
             if name == b"fmt ":
                 form, mask = struct.unpack(f"{order}H18xI", file.read(24).ljust(24, b"\0"))

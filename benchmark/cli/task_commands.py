@@ -173,8 +173,12 @@ def add_corpus_options(prepare: argparse.ArgumentParser, words: Sequence[str]) -
     """Declare the options of the corpus that `prepare` is asked for, if `words` name one."""
     from tasks.options import option_types, preparable, prepare_options
 
-    name = next((word for word in words if word in preparable()), "")
-    if not name:
+    named = (
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if word in preparable() and not before.startswith("--")
+    )
+    if not (name := next(named, "")):
         return
     prepare.usage = f"%(prog)s {name} --from DIR --tasks-dir DIR [OPTIONS]"
     own = option_types(name).keys()

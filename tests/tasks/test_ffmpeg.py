@@ -137,6 +137,19 @@ def test_lossy_files_are_ffmpegs(tmp_path: Path, suffix: str, channels: int, sub
     assert _zeros(ours) == pytest.approx(_zeros(theirs), abs=0.001)
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("channels", [2, 6, 8])  # PyAV 18 crashes on planes of 8
+def test_aac_is_ffmpegs(tmp_path: Path, channels: int) -> None:
+    pytest.importorskip("av")
+    noise = np.random.default_rng(0).uniform(-0.2, 0.2, (4800, channels))
+    soundfile.write(tmp_path / "a.wav", noise, 48000)
+    path = tmp_path / "a.m4a"
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.wav"), "-c:a", "aac", str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    theirs = _mono(path, tmp_path / "mono.wav")
+    assert _largest(to_int16(read_audio(path)[0]), theirs) <= 1
+
+
 @pytest.mark.parametrize(("low", "high"), RATES)
 def test_dither_is_the_same_at_every_run_and_in_any_blocks(low: int, high: int) -> None:
     audio = _signal(low).astype(np.float32) / 32768

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -271,7 +272,8 @@ def test_media_without_a_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     av = pytest.importorskip("av")
 
     class Streams:
-        audio = [type("Stream", (), {"rate": None, "format": None})()]
+        layout = SimpleNamespace(channels=())
+        audio = (SimpleNamespace(rate=None, format=None, layout=layout),)
 
     class Container:
         streams = Streams()

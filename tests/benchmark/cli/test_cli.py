@@ -286,6 +286,8 @@ def test_prepare_custom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "nfolds is 'many'; expected a whole number" in capsys.readouterr().err
     assert main([*line, "--name", "letters", "--evaluation", "top2_acc"]) == 2
     assert "unknown metric 'top2_acc', did you mean 'top1_acc'" in capsys.readouterr().err
+    assert main(["prepare", "--from", "esc10", "custom", "--tasks-dir", "t", "--name", "a"]) == 2
+    assert "esc10: no such folder; expected the corpus of custom" in capsys.readouterr().err
     assert main(["prepare", "ecs10", *line[2:]]) == 2
     assert "did you mean esc10" in capsys.readouterr().err
 
