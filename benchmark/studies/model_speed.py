@@ -4,6 +4,7 @@
     python -m benchmark.studies.model_speed hear_plugins.m2d --dtype bfloat16
     python -m benchmark.studies.model_speed --device cuda --batch 64
     python -m benchmark.studies.model_speed --minutes 20   # for the peak of memory
+    python -m benchmark.studies.model_speed hear_plugins.matpac --kind scene --kind layers
 
 Each plugin runs in a process of its own, with random weights (those of packages as they are) on
 noise. The table, Markdown or JSON, has CPU seconds for a second of audio (the best of some runs; of
@@ -46,7 +47,9 @@ from hear_plugins.networks.linear import linear
 from hear_plugins.weights.loading import RANDOM_VARIABLE
 
 SEED = 7
-KINDS = {"scene": "scene", "timestamps": "event"}  # by what benchmark.models.calling calls them
+# By what benchmark.models.calling calls them; not all models have layers.
+KINDS = {"scene": "scene", "timestamps": "event", "layers": "layers"}
+DEFAULT_KINDS = ("scene", "timestamps")
 LARGE_BATCH = 32  # of a GPU, beside one clip
 _MATRIX = {"cpu": 2048, "cuda": 8192}
 _ENOUGH_S = 60.0  # of CPU time for the runs of one kind
@@ -94,7 +97,7 @@ class Settings:
     compiled: bool = False
     batches: tuple[int, ...] = (1,)
     seconds: float = 10.0
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = DEFAULT_KINDS
     runs: int = 3
     threads: int = 1
     multiply_adds: bool = True
@@ -150,14 +153,14 @@ def row(module: str, settings: Settings) -> dict[str, Any]:
             count, embeddings[kind] = multiply_adds(plain, kind, clip)
             found[kind]["gmacs_per_s"] = round(count / settings.seconds / 1e9, 4)
         elif changed:
-            embeddings[kind], _ = call(plain, KINDS[kind], clip.copy())
+            embeddings[kind] = _embeddings(plain, kind, clip)
     spec = dataclasses.replace(plain.spec, dtype=settings.dtype, compiled=settings.compiled)
     model = dataclasses.replace(plain, spec=spec)
     if settings.compiled:
         compile_blocks(model.model)
     for kind in settings.kinds:
         if changed:
-            other, _ = call(model, KINDS[kind], clip.copy())
+            other = _embeddings(model, kind, clip)
             norm = max(float(np.linalg.norm(embeddings[kind])), _DIFFERENT)
             found[kind]["difference"] = float(np.linalg.norm(other - embeddings[kind])) / norm
         found[kind]["runs"] = [_time(model, kind, batch, settings) for batch in settings.batches]
@@ -183,8 +186,14 @@ def multiply_adds(model: LoadedModel, kind: str, clip: Any) -> tuple[int, Any]:
     """Multiply-adds of matrix products, convolutions and attention of a call; its embeddings."""
     counter = FlopCounterMode(display=False, custom_mapping=_formulas())
     with counter:
-        embeddings, _ = call(model, KINDS[kind], clip.copy())
+        embeddings = _embeddings(model, kind, clip)
     return counter.get_total_flops() // 2, embeddings
+
+
+def _embeddings(model: LoadedModel, kind: str, clip: Any) -> Any:
+    """What a call gives; of layers side by side."""
+    embeddings, _ = call(model, KINDS[kind], clip.copy())
+    return np.concatenate(embeddings, axis=1) if kind == "layers" else embeddings
 
 
 def matrix_rate(device: str, dtype: str) -> float:
@@ -340,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiled=chosen.compile,
         batches=(1, batch) if on_gpu and batch > 1 else (batch,),
         seconds=60 * chosen.minutes if chosen.minutes else chosen.seconds,
-        kinds=(chosen.kind,) if chosen.kind else tuple(KINDS),
+        kinds=tuple(chosen.kind or DEFAULT_KINDS),
         runs=1 if chosen.minutes else chosen.runs,
         multiply_adds=not chosen.minutes,
     )
@@ -395,7 +404,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes", type=float, help="of a clip, in one call of each kind, for its peak of memory"
     )
-    parser.add_argument("--kind", choices=tuple(KINDS), help="only these embeddings")
+    parser.add_argument(
+        "--kind",
+        choices=tuple(KINDS),
+        action="append",
+        help="these embeddings; may be repeated (default: scene and timestamps)",
+    )
     parser.add_argument(
         "--runs", type=_count, default=3, help="of which the best counts (default: 3)"
     )
