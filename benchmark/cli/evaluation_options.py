@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.options import count
-from benchmark.embeddings.layers import parse_layers
+from benchmark.cli.options import add_layers, count
 from benchmark.execution.isolation import EVALUATION_TIME_LIMIT
 from benchmark.protocols.arguments import add_protocol_options
 
@@ -13,12 +12,9 @@ from benchmark.protocols.arguments import add_protocol_options
 def add_evaluation(parser: argparse.ArgumentParser) -> None:
     """Declare them; `benchmark.protocols.arguments.protocol_from` reads those of the protocol."""
     add_protocol_options(parser)
-    parser.add_argument(
-        "--layers",
-        type=_layers,
-        default=(),
-        metavar="A,B",
-        help="evaluate layers of the models in place of their scene embeddings: 5, two side by side"
+    add_layers(
+        parser,
+        "evaluate layers of the models in place of their scene embeddings: 5, two side by side"
         " 5+12, all one by one, or weighted by weights that the probe learns",
     )
     parser.add_argument(
@@ -36,10 +32,3 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
         help="give an evaluation up that shows no sign of life for so long, in an epoch or a fit"
         f" (default: {EVALUATION_TIME_LIMIT})",
     )
-
-
-def _layers(text: str) -> tuple[str, ...]:
-    try:
-        return parse_layers(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None

@@ -47,6 +47,7 @@ class Evaluate:
 
 
 OnProgress = Callable[[Evaluate, float, str], None]
+OnRemark = Callable[[Evaluate, str], None]
 
 
 class Evaluators:

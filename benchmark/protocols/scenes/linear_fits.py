@@ -146,7 +146,7 @@ def _fitted(
     logits = probe.logits(test)
     if probe.layer_weights is not None:
         weights = enumerate(probe.layer_weights.tolist(), start=1)
-        more = more | {f"weight_of_layer_{number}": weight for number, weight in weights}
+        training = training | {f"weight_of_layer_{number}": weight for number, weight in weights}
     return Fitted(
         probabilities(logits, scene.multiclass),
         logits,

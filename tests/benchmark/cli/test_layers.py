@@ -8,7 +8,10 @@ import pytest
 from tiny_task import make_task
 
 from benchmark.cli.main import main
+from benchmark.embeddings.extract import embed
+from benchmark.models.hear_module import ModelSpec, load_model
 from benchmark.records.record import read_records
+from tasks.folder import resolve_tasks
 
 KNN = ["--protocol", "knn"]
 
@@ -57,3 +60,21 @@ def test_words_that_are_no_layers(line: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         main([*run, "last"])
     assert "'last': expected layers such as 5, 5+12" in capsys.readouterr().err
+
+
+def test_similarity_of_layers(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (task,) = resolve_tasks(tmp_path / "tasks", [])
+    model = load_model(ModelSpec("layered_hear", options={"sizes": [4, 6, 2]}))
+    embed(model, task, tmp_path / "out", representation="layers")
+    embed(model, task, tmp_path / "out")
+    cka = ["cka", "--task", "tiny", "--out", str(tmp_path / "out")]
+    assert main([*cka, "--layers", "1,3,2+3"]) == 0
+    shown = capsys.readouterr().out
+    assert "layered_hear, layers 2+3" in shown and "layered_hear, layer 2 " not in shown
+    assert (tmp_path / "out" / "tables" / "cka" / "tiny-layers.svg").exists()
+    assert main(cka) == 2, "layers are no second model"
+    assert "by 1 model; similarity takes at least two" in capsys.readouterr().err
+    assert main([*cka, "--layers", "weighted"]) == 2
+    assert "similarity learns no weights" in capsys.readouterr().err
