@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmark.cli.console import DONE, say
-from benchmark.cli.options import Commands, add_command, add_out, count, names
+from benchmark.cli.options import Commands, add_command, add_layers, add_out, count, names
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def add_commands(commands: Commands) -> None:
     add_out(cka, "folder of the run; tables go to DIR/tables/cka")
     cka.add_argument("--task", required=True, metavar="NAME", help="name of the task or its folder")
     cka.add_argument("--split", default=None, metavar="NAME", help="only clips of this split")
+    add_layers(cka, "compare layers of the models, embedded by `embed --representation layers`")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -160,14 +163,31 @@ def _compare_probes(options: argparse.Namespace) -> int:
 
 
 def _cka(options: argparse.Namespace) -> int:
+    from benchmark.embeddings.layers import WEIGHTED
     from benchmark.probes.similarity import similarities_on_task
+    from benchmark.records.work_unit import layers_text
     from benchmark.reports.formats import markdown
     from benchmark.reports.similarity import heat_map, similarity_table
 
     out = Path(options.out)
-    folders = _embeddings_of(out, options.task, options.models)
-    found = similarities_on_task(folders, split=options.split).ordered()
-    where = options.task if options.split is None else f"{options.task}, {options.split}"
+    if WEIGHTED in options.layers:
+        raise UserError("--layers weighted: similarity learns no weights; name layers, or all")
+    with TemporaryDirectory() as work, ExitStack() as views:
+        folders = _embeddings_of(out, options.task, options.models, bool(options.layers))
+        if options.layers:
+            folders = {
+                f"{name}{layers_text(one)}": views.enter_context(view)
+                for name, folder in folders.items()
+                for one, view in _layers_of(folder, options.layers, Path(work, name))
+            }
+        if len(folders) < 2:
+            raise UserError(
+                f"{out}: embeddings of {options.task} by {len(folders)} model; similarity takes at"
+                " least two"
+            )
+        found = similarities_on_task(folders, split=options.split).ordered()
+    parts = (options.task, options.split, "layers" if options.layers else None)
+    where = ", ".join(filter(None, parts))
     table = similarity_table(found, f"Linear CKA on {where}")
     _print(table)
     contents = {"md": markdown(table), "csv": found.to_csv(), "svg": heat_map(found)}
@@ -176,11 +196,29 @@ def _cka(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _embeddings_of(out: Path, task: str, models: list[str]) -> dict[str, Path]:
-    """Folders of the complete embeddings of a task by a short name of the model."""
+def _layers_of(
+    folder: Path, layers: Sequence[str], work: Path
+) -> Iterator[tuple[str, AbstractContextManager[Path]]]:
+    """Selections of layers, and what gives the folder of each."""
+    from benchmark.embeddings.layers import selections_of
+    from benchmark.embeddings.selected_layers import selected_layers
+    from benchmark.embeddings.store import read_info
+
+    sizes = (read_info(folder) or {})["layer_sizes"]
+    found = dict.fromkeys(one for wanted in layers for one in selections_of(wanted, sizes))
+    for one in found:
+        yield one, selected_layers(folder, one, sizes, work / one)
+
+
+def _embeddings_of(out: Path, task: str, models: list[str], layers: bool) -> dict[str, Path]:
+    """Folders of the complete embeddings of a task, by layers or not, by a short name of models."""
     from benchmark.embeddings.store import finished_embeddings, read_info
 
-    infos = {folder: read_info(folder) or {} for folder in finished_embeddings(out)}
+    infos = {
+        folder: info
+        for folder in finished_embeddings(out)
+        if ("layer_sizes" in (info := read_info(folder) or {})) == layers
+    }
     of_task = {
         folder: info
         for folder, info in infos.items()
@@ -198,10 +236,6 @@ def _embeddings_of(out: Path, task: str, models: list[str]) -> dict[str, Path]:
             there = ", ".join(sorted({str(each[0]) for each in called.values()}))
             raise UserError(f"{out}: no embeddings of {task} by {model!r}; there are {there}")
     chosen = [folder for folder in of_task if not models or set(models) & set(called[folder])]
-    if len(chosen) < 2:
-        raise UserError(
-            f"{out}: embeddings of {task} by {len(chosen)} model; similarity takes at least two"
-        )
     return _short_names({folder: of_task[folder] for folder in chosen})
 
 

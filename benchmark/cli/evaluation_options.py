@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.options import count
+from benchmark.cli.options import add_layers, count
 from benchmark.execution.isolation import EVALUATION_TIME_LIMIT
 from benchmark.protocols.arguments import add_protocol_options
 
@@ -12,6 +12,11 @@ from benchmark.protocols.arguments import add_protocol_options
 def add_evaluation(parser: argparse.ArgumentParser) -> None:
     """Declare them; `benchmark.protocols.arguments.protocol_from` reads those of the protocol."""
     add_protocol_options(parser)
+    add_layers(
+        parser,
+        "evaluate layers of the models in place of their scene embeddings: 5, two side by side"
+        " 5+12, all one by one, or weighted by weights that the probe learns",
+    )
     parser.add_argument(
         "--jobs",
         type=count,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.embeddings.layers import parse_layers
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
@@ -45,6 +47,18 @@ def add_tasks_dir(parser: argparse.ArgumentParser, what: str, *names: str) -> No
 
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="show the tracebacks of failures")
+
+
+def add_layers(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--layers``: selections of `benchmark.embeddings.layers`, none by default."""
+    parser.add_argument("--layers", type=_layers, default=(), metavar="A,B", help=what)
+
+
+def _layers(text: str) -> tuple[str, ...]:
+    try:
+        return parse_layers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def module_name(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmark.cli import (
     compare_commands,
     kit_commands,
+    layer_commands,
     model_commands,
     report_commands,
     run_commands,
@@ -19,6 +20,7 @@ GROUPS = (
     run_commands,
     report_commands,
     compare_commands,
+    layer_commands,
     model_commands,
     task_commands,
     kit_commands,

@@ -48,7 +48,7 @@ def add_commands(commands: Commands) -> None:
         default=TASK,
         metavar="NAME",
         help="what clips are embedded as: task, as its kind asks for; for protocols that need them,"
-        " timestamps, or windows:N of N seconds (default: task)",
+        " timestamps, layers, or windows:N of N seconds (default: task)",
     )
     evaluate = add_command(
         commands, "evaluate", _evaluate, "evaluate the embeddings that are under --out"
@@ -163,6 +163,7 @@ def _run(options: argparse.Namespace) -> int:
         limit=options.limit,
         time_limit=options.time_limit,
         evaluation_time_limit=options.evaluation_time_limit,
+        layers=options.layers,
         verbose=options.verbose,
     )
     if outcome.records:
@@ -202,6 +203,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         say=say,
         time_limit=options.evaluation_time_limit,
+        layers=options.layers,
         verbose=options.verbose,
     )
     if outcome.records:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchmark.embeddings.selected_layers import WEIGHTING_FILE
 from benchmark.embeddings.store import read_json, row_order
 from benchmark.errors import UserError
 from benchmark.metrics.events import Frames
@@ -119,6 +120,12 @@ class EmbeddedTask:
         except KeyError as error:
             raise UserError(f"{path}: no {error}; delete the folder and embed again") from None
         return mask
+
+    @property
+    def weighed_layers(self) -> int:
+        """How many layers of one size a row holds that a probe weighs; 1 where there are none."""
+        path = self.path / WEIGHTING_FILE
+        return int(read_json(path)) if path.exists() else 1
 
     def fingerprint(self) -> str:
         """Hash that changes when embeddings, labels or events do; of large files parts are read."""

@@ -22,7 +22,13 @@ from benchmark.embeddings.clock import Clock
 from benchmark.embeddings.digests import check_files
 from benchmark.embeddings.limited_task import limit_task
 from benchmark.embeddings.reading import read_ahead
-from benchmark.embeddings.representation import SCENE, TASK, called_for, representation_for
+from benchmark.embeddings.representation import (
+    LAYERS,
+    TASK,
+    called_for,
+    is_sequence,
+    representation_for,
+)
 from benchmark.embeddings.scale import scale_advice, scale_of
 from benchmark.embeddings.store import (
     EmbeddingStore,
@@ -36,6 +42,7 @@ from benchmark.embeddings.store import (
     write_info,
 )
 from benchmark.errors import UserError
+from benchmark.models.calling import find_layers
 from benchmark.models.hear_module import LoadedModel
 from benchmark.models.library_messages import messages_of_libraries
 from benchmark.records.environment import describe_machine, package_versions
@@ -166,8 +173,10 @@ def _embed(
 ) -> dict[str, Any]:
     clock = Clock()
     task = source.task
+    if unit.representation == LAYERS:
+        find_layers(model)
     size = model.embedding_size(called_for(unit.representation))
-    sequences = unit.representation != SCENE
+    sequences = is_sequence(unit.representation)
     try:
         store = EmbeddingStore(folder, task, size, on_call if wait else None, sequences=sequences)
     except FinishedError as finished:
@@ -203,6 +212,8 @@ def _embed(
         if advice := scale_advice(scale):
             model.remark(f"{model.name} on {task.path.name}: {advice}")
         info = {**_about(model, task, unit), **batched.stats(), "scale": scale}
+        if unit.representation == LAYERS:
+            info["layer_sizes"] = model.layer_sizes
         return store.finish(info)
 
 

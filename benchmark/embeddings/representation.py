@@ -2,6 +2,8 @@
 
 - ``scene``: one embedding of the whole clip;
 - ``timestamps``: one at each of the model's timestamps;
+- ``layers``: every layer of the model's, pooled over the clip, one after the other in one row: what
+  its module's `get_layer_embeddings` gives, from one pass (`benchmark.embeddings.layers`);
 - ``windows:3``: the scene embedding of each 3 seconds of the clip, one window after the other
   without overlap; what is left at the end is dropped, so that all windows are equally long and none
   has silence that is not in the recording.
@@ -17,7 +19,7 @@ import re
 from benchmark.errors import UserError
 from tasks.folder import TaskFolder
 
-TASK, SCENE, TIMESTAMPS = "task", "scene", "timestamps"
+TASK, SCENE, TIMESTAMPS, LAYERS = "task", "scene", "timestamps", "layers"
 
 
 def windows(seconds: int) -> str:
@@ -33,8 +35,10 @@ def window_seconds(representation: str) -> int | None:
 
 def parse_representation(text: str) -> str:
     """A representation that can be asked for; ValueError with what was expected if it is none."""
-    if text not in (TASK, SCENE, TIMESTAMPS) and window_seconds(text) is None:
-        raise ValueError("expected task, scene, timestamps or windows:SECONDS such as windows:3")
+    if text not in (TASK, SCENE, TIMESTAMPS, LAYERS) and window_seconds(text) is None:
+        raise ValueError(
+            "expected task, scene, timestamps, layers or windows:SECONDS such as windows:3"
+        )
     return text
 
 
@@ -87,5 +91,10 @@ def too_short(name: object, clip_seconds: float, seconds: int) -> UserError:
 
 
 def called_for(representation: str) -> str:
-    """Which kind of embedding (`benchmark.models.calling`) a model gives: "scene" or "event"."""
-    return "event" if representation == TIMESTAMPS else "scene"
+    """Which kind of embedding (`benchmark.models.calling`) a model gives."""
+    return {TIMESTAMPS: "event", LAYERS: "layers"}.get(representation, "scene")
+
+
+def is_sequence(representation: str) -> bool:
+    """Whether a clip has several rows, each with its time."""
+    return representation not in (SCENE, LAYERS)

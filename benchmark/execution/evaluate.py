@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmark.embeddings.layers import size_of
+from benchmark.embeddings.selected_layers import selected_layers
 from benchmark.embeddings.store import disk_errors, read_info
 from benchmark.errors import BusyError, UserError
 from benchmark.execution.task_facts import chance_scores, published_status
@@ -47,6 +49,7 @@ def evaluate(
     protocol: Protocol,
     options: ProtocolOptions,
     on_progress: OnProgress,
+    layers: str = "",
 ) -> Path:
     """Evaluate one folder of complete embeddings and write its result record.
 
@@ -60,6 +63,8 @@ def evaluate(
         What the evaluation is; `options` are of the protocol's kind.
     on_progress
         Called with the part of the work that is done, 0 to 1, and what is being done.
+    layers
+        Of embeddings by layers, the selection to evaluate (`benchmark.embeddings.layers`).
 
     Returns
     -------
@@ -80,8 +85,8 @@ def evaluate(
         raise UserError(f"{embeddings}: the embeddings are not complete; embed again first")
     task = json.loads((embeddings / METADATA_FILE).read_text(encoding="utf-8"))
     protocol.require_embedding_type(task["embedding_type"], task["task_name"])
-    unit = evaluation_unit(embeddings, embedding, task, protocol, options)
-    wanted = protocol.representation_of(task["embedding_type"], options)
+    unit = evaluation_unit(embeddings, embedding, task, protocol, options, layers)
+    wanted = protocol.representation_of(task["embedding_type"], options, [layers] if layers else [])
     if unit.embedding.representation != wanted:
         raise UserError(
             f"{embeddings}: protocol {protocol.name} takes {task['embedding_type']} tasks embedded"
@@ -94,7 +99,8 @@ def evaluate(
         # The file stays: another process may hold it open, and would lock what is no longer there.
         with _locked(work / LOCK_FILE):
             if (record := _kept_record(path)) is None:
-                finished = _finish(embeddings, work, protocol, options, on_progress)
+                sizes = embedding.get("layer_sizes", [])
+                finished = _finish(embeddings, work, protocol, options, on_progress, layers, sizes)
                 results = results_from_json(finished.pop("results"))
                 chance, test_clips = chance_scores(embeddings)
                 limited = unit.embedding.limit is not None
@@ -103,7 +109,7 @@ def evaluate(
                     unit,
                     _scores(results),
                     _trainings(results),
-                    embedding,
+                    embedding | ({"embedding_size": size_of(layers, sizes)} if layers else {}),
                     task,
                     chance=chance,
                     test_clips=test_clips,
@@ -124,6 +130,7 @@ def evaluation_unit(
     task: Mapping[str, Any],
     protocol: Protocol,
     options: ProtocolOptions,
+    layers: str = "",
 ) -> EvaluationUnit:
     """All that decides the scores of an evaluation.
 
@@ -158,6 +165,7 @@ def evaluation_unit(
         engine=options.value_of("engine", ""),
         threads=options.value_of("threads"),
         device=device_class(options.value_of("device", "cpu")),
+        layers=layers,
     )
 
 
@@ -187,12 +195,19 @@ def _finish(
     protocol: Protocol,
     options: ProtocolOptions,
     on_progress: OnProgress,
+    layers: str,
+    layer_sizes: Sequence[int],
 ) -> dict[str, Any]:
     """What the evaluation gave and what it was made with, from disk if it was done before."""
     path = work / FINISHED_FILE
     if not path.exists():
         start = time.perf_counter()
-        results = protocol.evaluate(embeddings, work, options, on_progress)
+        with (
+            selected_layers(embeddings, layers, layer_sizes, work)
+            if layers
+            else nullcontext(embeddings)
+        ) as source:
+            results = protocol.evaluate(source, work, options, on_progress)
         finished = {
             "results": results_json(results),
             "seconds": time.perf_counter() - start,

@@ -22,16 +22,15 @@ from benchmark.execution.isolation import (
     receive,
 )
 from benchmark.protocols.options import ProtocolOptions
-
-OnProgress = Callable[[Path, float, str], None]
-OnRemark = Callable[[Path, str], None]
+from benchmark.records.work_unit import layers_text
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Evaluate a folder of embeddings by a protocol; answered by the path of the record.
 
-    `check_files` is for embeddings that this run has neither made nor checked.
+    `check_files` is for embeddings that this run has neither made nor checked; `layers`, of
+    embeddings by layers, is which of them are evaluated.
     """
 
     folder: Path
@@ -39,6 +38,16 @@ class Evaluate:
     protocol: str
     options: ProtocolOptions
     check_files: bool
+    layers: str = ""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.folder.parent.name}  {self.folder.name}{layers_text(self.layers)}"
+
+
+OnProgress = Callable[[Evaluate, float, str], None]
+OnRemark = Callable[[Evaluate, str], None]
 
 
 class Evaluators:
@@ -63,20 +72,20 @@ class Evaluators:
 
     def evaluate(
         self, requests: Sequence[Evaluate], on_progress: OnProgress, on_remark: OnRemark
-    ) -> Iterator[tuple[Path, Done | Failure]]:
+    ) -> Iterator[tuple[Evaluate, Done | Failure]]:
         """Evaluate folders of embeddings.
 
         Parameters
         ----------
         on_progress
-            Called with the folder, the part of its work that is done (0 to 1), and what is being
+            Called with the request, the part of its work that is done (0 to 1), and what is being
             done.
         on_remark
             Called with the folder and what libraries say there that concerns the numbers.
 
         Yields
         ------
-        folder, outcome
+        request, outcome
             As they come.
         """
         todo = deque(requests)
@@ -88,11 +97,11 @@ class Evaluators:
                     worker.submit(running[worker])
             worker, message = receive(self._workers)
             if isinstance(message, (Done, Failure)):
-                yield running.pop(worker).folder, message
+                yield running.pop(worker), message
             elif isinstance(message, Remark):
-                on_remark(running[worker].folder, message.text)
+                on_remark(running[worker], message.text)
             else:
-                on_progress(running[worker].folder, *message)
+                on_progress(running[worker], *message)
 
 
 def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
@@ -120,6 +129,7 @@ def serve_evaluations(report: Report) -> Callable[[Evaluate], Path]:
                     protocol(request.protocol),
                     request.options,
                     on_progress,
+                    request.layers,
                 )
         finally:
             state.restore()

@@ -18,10 +18,14 @@ from tasks.folder import TaskError, TaskFolder
 
 @dataclass(frozen=True)
 class Load:
-    """Load the model; answered by None. It comes before any `Embed`."""
+    """Load the model; answered by None. It comes before any `Embed`.
+
+    `representation` is what it will embed clips as: a model without layers fails at once.
+    """
 
     spec: ModelSpec
     device: str
+    representation: str
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,13 @@ class _Server:
             raise UserError(str(error)) from error
 
     def _load(self, request: Load) -> None:
+        from benchmark.embeddings.representation import LAYERS
+        from benchmark.models.calling import find_layers
         from benchmark.models.hear_module import load_model
 
         self._model = load_model(request.spec, request.device, self._remark)
+        if request.representation == LAYERS:
+            find_layers(self._model)
 
     def _embed(self, request: Embed) -> tuple[Path, dict[str, Any]]:
         from benchmark.embeddings.extract import embed

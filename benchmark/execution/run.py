@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.embeddings.representation import TASK, TIMESTAMPS, window_seconds
+from benchmark.embeddings.layers import selections_of
+from benchmark.embeddings.representation import LAYERS, TASK, TIMESTAMPS, window_seconds
 from benchmark.embeddings.store import finished_embeddings, read_info
 from benchmark.errors import BusyError, DiskFullError, UserError
 from benchmark.execution.isolation import (
@@ -95,12 +96,16 @@ def run(
     limit: int | None = None,
     time_limit: float | None = TIME_LIMIT,
     evaluation_time_limit: float | None = EVALUATION_TIME_LIMIT,
+    layers: Sequence[str] = (),
     verbose: bool = False,
 ) -> Outcome:
     """Embed and evaluate every task with every model.
 
     Parameters
     ----------
+    layers
+        Selections of `benchmark.embeddings.layers`, each evaluated in place of the model's scene
+        embedding; none for that itself.
     limit
         Most clips of every split, for smoke runs; None for all.
     time_limit
@@ -116,19 +121,20 @@ def run(
         Nothing else can go on then; what is finished is kept.
     """
     protocol.check(options)
+    wanted = protocol.wanted_representation(options, layers)
     job = _Job(say, verbose)
     tasks = [task for task in tasks if _is_evaluable(job, protocol, task)]
     with Evaluators(jobs, evaluation_time_limit) as evaluators:
-        wanted = protocol.wanted_representation(options)
         embedded = _embed(job, specs, tasks, out, device, resampler, wanted, limit, time_limit)
         with closing(embedded):
             for folder in embedded:
                 if jobs == 1:  # the first scores come early, and a mistake shows soon
-                    _evaluate(job, evaluators, [folder], out, protocol, options, check_files=False)
+                    _evaluate(
+                        job, evaluators, [folder], out, protocol, options, layers, check_files=False
+                    )
         if jobs > 1:
-            _evaluate(
-                job, evaluators, job.outcome.embeddings, out, protocol, options, check_files=False
-            )
+            made = job.outcome.embeddings
+            _evaluate(job, evaluators, made, out, protocol, options, layers, check_files=False)
     return job.outcome
 
 
@@ -162,11 +168,12 @@ def evaluate_all(
     jobs: int,
     say: Say,
     time_limit: float | None = EVALUATION_TIME_LIMIT,
+    layers: Sequence[str] = (),
     verbose: bool = False,
 ) -> Outcome:
     """Evaluate the complete embeddings under `out`, those of `modules` and `tasks` where named.
 
-    Those of another representation than the protocol's are left out, and said to be.
+    Those of another representation than the protocol's are left out, and said to be; see `run`.
 
     Raises
     ------
@@ -175,6 +182,7 @@ def evaluate_all(
         engine is not installed.
     """
     protocol.check(options)
+    wanted = protocol.wanted_representation(options, layers)
     job = _Job(say, verbose)
     chosen: list[Path] = []
     others: list[Path] = []  # of another representation
@@ -194,18 +202,17 @@ def evaluate_all(
         if names["model"] & set(modules or names["model"]) and names["task"] & set(
             tasks or names["task"]
         ):
-            (chosen if _is_suitable(info, protocol, options) else others).append(folder)
-    for kind, wanted in (("model", modules), ("task", tasks)):
-        for name in wanted:
+            (chosen if _is_suitable(info, protocol, options, layers) else others).append(folder)
+    for kind, asked in (("model", modules), ("task", tasks)):
+        for name in asked:
             if name not in there[kind]:
                 raise UserError(
                     f"{out}: no embeddings of {kind} {name!r}{near_names(name, there[kind])};"
                     f" there: {', '.join(sorted(there[kind])) or 'none'}"
                 )
     if not chosen:
-        wanted = protocol.wanted_representation(options)
         command = "hear-benchmark embed"
-        if wanted == TIMESTAMPS or window_seconds(wanted):
+        if wanted in (TIMESTAMPS, LAYERS) or window_seconds(wanted):
             command += f" --representation {wanted}"
         which = f" that protocol {protocol.name} takes" if others else ""
         raise UserError(f"{out}: no complete embeddings{which}; `{command}` makes them")
@@ -216,16 +223,21 @@ def evaluate_all(
         )
     job.outcome.embeddings += chosen
     with Evaluators(jobs, time_limit) as evaluators:
-        _evaluate(job, evaluators, chosen, out, protocol, options, check_files=True)
+        _evaluate(job, evaluators, chosen, out, protocol, options, layers, check_files=True)
     return job.outcome
 
 
-def _is_suitable(info: Mapping[str, Any], protocol: Protocol, options: ProtocolOptions) -> bool:
+def _is_suitable(
+    info: Mapping[str, Any], protocol: Protocol, options: ProtocolOptions, layers: Sequence[str]
+) -> bool:
     """Whether embeddings have the protocol's representation; what else is wrong fails later."""
     unit, embedding_type = info.get("unit"), info.get("embedding_type")
     if not isinstance(unit, dict) or embedding_type not in protocol.embedding_types:
         return True
-    return bool(unit.get("representation") == protocol.representation_of(embedding_type, options))
+    if layers and embedding_type != "scene":
+        return False
+    wanted = protocol.representation_of(embedding_type, options, layers)
+    return bool(unit.get("representation") == wanted)
 
 
 def _is_evaluable(job: _Job, protocol: Protocol, task: TaskFolder) -> bool:
@@ -254,7 +266,7 @@ def _embed(
         worker = Worker(serve_model, time_limit)
         try:
             # Absolute: a module may change the current folder.
-            load = Load(_absolute(spec), device)
+            load = Load(_absolute(spec), device, representation)
             loaded = _load(job, worker, load)
             todo = [
                 Embed(task, out.absolute(), resampler, representation, limit, wait=False)
@@ -330,49 +342,57 @@ def _evaluate(
     out: Path,
     protocol: Protocol,
     options: ProtocolOptions,
+    layers: Sequence[str],
     *,
     check_files: bool,
 ) -> None:
-    requests = [
-        Evaluate(folder, out.absolute(), protocol.name, options, check_files) for folder in folders
-    ]
+    requests: list[Evaluate] = []
+    for folder in folders:
+        request = Evaluate(folder, out.absolute(), protocol.name, options, check_files)
+        requests += _of_layers(job, request, layers) if layers else [request]
 
-    def name_of(folder: Path) -> str:
-        return f"{folder.parent.name}  {folder.name}"
+    def on_remark(request: Evaluate, text: str) -> None:
+        job.say(f"note: {request.name}: {text}")
 
-    def on_remark(folder: Path, text: str) -> None:
-        job.say(f"note: {name_of(folder)}: {text}")
-
-    with _evaluation_bars(len(folders)) as on_progress:
-        for folder, answer in evaluators.evaluate(requests, on_progress, on_remark):
-            on_progress(folder, 1.0, "done")
-            name = name_of(folder)
+    with _evaluation_bars(len(requests)) as on_progress:
+        for request, answer in evaluators.evaluate(requests, on_progress, on_remark):
+            on_progress(request, 1.0, "done")
             if isinstance(answer, Failure):
-                job.fail(name, answer)
+                job.fail(request.name, answer)
             else:
                 job.outcome.records.append(answer.result)
-                job.say(f"evaluated {name}")
+                job.say(f"evaluated {request.name}")
     job.outcome.records.sort()
 
 
-@contextmanager
-def _evaluation_bars(folders: int) -> Iterator[Callable[[Path, float, str], None]]:
-    """A bar for all evaluations, and where there are several one for each that runs."""
-    with ExitStack() as opened, progress_bar("evaluating", float(folders), "task") as advance:
-        done: dict[Path, float] = {}
-        bars: dict[Path, tuple[ExitStack, Callable[..., None]]] = {}
+def _of_layers(job: _Job, request: Evaluate, layers: Sequence[str]) -> list[Evaluate]:
+    """A request for each selection of layers that the embeddings have."""
+    found: list[str] = []
+    for one in layers:
+        try:
+            found += selections_of(one, (read_info(request.folder) or {}).get("layer_sizes", ()))
+        except UserError as error:
+            job.fail(request.name, Failure(str(error)))
+    return [replace(request, layers=one) for one in dict.fromkeys(found)]
 
-        def on_progress(folder: Path, part: float, _text: str) -> None:
-            if folder not in bars and part < 1 and folders > 1:
+
+@contextmanager
+def _evaluation_bars(count: int) -> Iterator[Callable[[Evaluate, float, str], None]]:
+    """A bar for all evaluations, and where there are several one for each that runs."""
+    with ExitStack() as opened, progress_bar("evaluating", float(count), "task") as advance:
+        done: dict[Evaluate, float] = {}
+        bars: dict[Evaluate, tuple[ExitStack, Callable[..., None]]] = {}
+
+        def on_progress(request: Evaluate, part: float, _text: str) -> None:
+            if request not in bars and part < 1 and count > 1:
                 own = opened.enter_context(ExitStack())
-                title = f"{folder.parent.name} {folder.name}"
-                bars[folder] = own, own.enter_context(progress_bar(title, 100.0, "%"))
-            step = part - done.get(folder, 0.0)
-            done[folder] = part
+                bars[request] = own, own.enter_context(progress_bar(request.name, 100.0, "%"))
+            step = part - done.get(request, 0.0)
+            done[request] = part
             advance(step)
-            if folder in bars:
-                bars[folder][1](100 * step)
+            if request in bars:
+                bars[request][1](100 * step)
                 if part == 1:
-                    bars.pop(folder)[0].close()
+                    bars.pop(request)[0].close()
 
         yield on_progress

@@ -30,6 +30,7 @@ from benchmark.records.work_unit import ModelIdentity, device_class
 from hear_plugins.api.precision import compile_blocks
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
+LAYERS_FUNCTION = "get_layer_embeddings"  # no part of the HEAR API: a module may have it
 Remark = Callable[[str], None]
 SIZES = ("sample_rate", "scene_embedding_size", "timestamp_embedding_size")
 
@@ -80,6 +81,8 @@ class LoadedModel:
         Of the process, as it was before the module was imported.
     state_changes
         What the module has changed of it so far.
+    layer_sizes
+        Length of the embedding of each layer, once it is known (`benchmark.models.calling`).
     remark
         Called with each line about the model that is for the user but no failure.
     """
@@ -93,6 +96,7 @@ class LoadedModel:
     distributions: Mapping[str, str]
     state: ProcessState = field(default_factory=ProcessState.now)
     state_changes: list[str] = field(default_factory=list)
+    layer_sizes: list[int] = field(default_factory=list)
     remark: Remark = _say_nothing
 
     def settle(self) -> None:
@@ -117,7 +121,9 @@ class LoadedModel:
         return self.provenance.get("weights") == "random"
 
     def embedding_size(self, embedding_type: str) -> int:
-        """Length of a ``scene`` or ``event`` embedding."""
+        """Length of a ``scene`` or ``event`` embedding, or of all known ``layers`` together."""
+        if embedding_type == "layers":
+            return sum(self.layer_sizes)
         kind = "scene" if embedding_type == "scene" else "timestamp"
         return int(getattr(self.model, f"{kind}_embedding_size"))
 

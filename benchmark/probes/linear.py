@@ -8,7 +8,7 @@ learns is what it would learn alone, but for rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -45,6 +45,10 @@ class LinearHparams:
         Whether a layer's training also stops once it cannot become the best of all: its score has
         risen in each of the last `RISES` epochs, and rising on as in the steepest of them until
         the last epoch would not reach what another layer has reached.
+    layers
+        Layers of one size that a row holds side by side. Several are weighed: the layer is trained
+        on their mean with weights that are learned with it, the softmax of parameters that start
+        at 0 (SUPERB, arXiv:2105.01051, section 3.2).
     """
 
     batch_size: int
@@ -54,6 +58,7 @@ class LinearHparams:
     divide_by_classes: bool = False
     ties_count: bool = False
     drop_hopeless: bool = False
+    layers: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,9 @@ class LinearProbe:
         Of its training.
     score, epoch
         What the best epoch was judged by, more is better, and its number from 0.
+    layer_weights
+        (layers,) float32, of which the sum is 1 and which `weight` contains already; None where
+        nothing is weighed.
     """
 
     weight: Tensor
@@ -78,6 +86,7 @@ class LinearProbe:
     learning_rate: float
     score: float
     epoch: int
+    layer_weights: Tensor | None = None
 
     def logits(self, examples: Examples) -> Tensor:
         """(count, labels) float32."""
@@ -126,7 +135,8 @@ def train_linear(
     for examples, what in ((train, "training"), (valid, "validation")):
         if not examples.count:
             raise UserError(f"there is no {what} row; the task needs at least one")
-    stack = _Stack(train, labels, learning_rates, hparams, generator)
+    kind = _Stack if hparams.layers == 1 else _WeighingStack
+    stack = kind(train, labels, learning_rates, hparams, generator)
     best: dict[int, LinearProbe] = {}
     waited = dict.fromkeys(range(len(learning_rates)), 0)
     histories: list[list[float]] = [[] for _ in learning_rates]
@@ -178,12 +188,12 @@ class _Stack:
         hparams: LinearHparams,
         generator: torch.Generator,
     ) -> None:
-        size = next(train.batches(1))[0].shape[1]
+        size = next(train.batches(1))[0].shape[1] // hparams.layers
         device = train.targets.device
         bound = size**-0.5
         drawn = torch.empty(labels, size).uniform_(-bound, bound, generator=generator)
         bias = torch.empty(labels, 1).uniform_(-bound, bound, generator=generator)
-        layer = [part.to(device) for part in (drawn, bias)]
+        layer = [part.to(device) for part in (drawn, bias, *self._more_parameters(hparams))]
         count = len(learning_rates)
         self.multiclass = train.targets.dim() == 1
         self.labels, self.hparams = labels, hparams
@@ -194,6 +204,10 @@ class _Stack:
         self.means = [torch.zeros_like(value) for value in self.values]
         self.squares = [torch.zeros_like(value) for value in self.values]
         self._new_buffers()
+
+    def _more_parameters(self, hparams: LinearHparams) -> list[Tensor]:
+        """At their start."""
+        return []
 
     def _new_buffers(self) -> None:
         # Memory that is asked for anew in each step would be most of the cost of Adam.
@@ -250,7 +264,7 @@ class _Stack:
             )
 
     def probe(self, place: int, score: float, epoch: int) -> LinearProbe:
-        weight, bias = (value[place].clone() for value in self.values)
+        weight, bias = (value[place].clone() for value in self.values[:2])
         return LinearProbe(weight, bias[:, 0], self.multiclass, self.rates[place], score, epoch)
 
     def keep(self, numbers: Sequence[int]) -> None:
@@ -263,6 +277,51 @@ class _Stack:
         for tensors in (self.values, self.means, self.squares):
             tensors[:] = [tensor[places] for tensor in tensors]
         self._new_buffers()
+
+
+class _WeighingStack(_Stack):
+    """Layers on weighed means of the embeddings of several layers of a model.
+
+    Its third parameter is what the weights are the softmax of, (models, layers, 1).
+    """
+
+    def _more_parameters(self, hparams: LinearHparams) -> list[Tensor]:
+        return [torch.zeros(hparams.layers, 1)]
+
+    def _weights(self) -> Tensor:
+        return self.values[2].softmax(dim=1)
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        """(models, rows, size) of (rows, layers * size)."""
+        return torch.einsum("mlo,nls->mns", self._weights(), self._by_layer(x))
+
+    def _by_layer(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (self.hparams.layers, -1))
+
+    def _logits_of_mixed(self, mixed: Tensor) -> Tensor:
+        weight, bias = self.values[:2]
+        return torch.baddbmm(bias, weight, mixed.mT).mT
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self._logits_of_mixed(self._mixed(x))
+
+    def step(self, x: Tensor, targets: Tensor) -> None:
+        self.steps += 1
+        mixed, weights = self._mixed(x), self._weights()
+        of_logits = self._gradient(self._logits_of_mixed(mixed), targets).mT
+        torch.bmm(of_logits, mixed, out=self.gradients[0])
+        torch.sum(of_logits, dim=2, keepdim=True, out=self.gradients[1])
+        of_mixed = torch.bmm(of_logits.mT, self.values[0])
+        of_weights = torch.einsum("mns,nls->ml", of_mixed, self._by_layer(x))[..., None]
+        shared = (weights * of_weights).sum(dim=1, keepdim=True)
+        torch.mul(weights, of_weights - shared, out=self.gradients[2])
+        self._update()
+
+    def probe(self, place: int, score: float, epoch: int) -> LinearProbe:
+        plain, weights = super().probe(place, score, epoch), self._weights()[place]
+        # (labels, layers * size): what the weights and the layer together make of a row.
+        whole = (plain.weight[:, None] * weights).flatten(1)
+        return replace(plain, weight=whole, layer_weights=weights[:, 0])
 
 
 def probabilities(logits: Tensor, multiclass: bool) -> Tensor:

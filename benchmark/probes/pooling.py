@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.probes.sequences import Padded
 
@@ -99,42 +98,3 @@ def _linear(size: int, labels: int, generator: torch.Generator) -> nn.Linear:
         layer.weight.uniform_(-bound, bound, generator=generator)
         layer.bias.uniform_(-bound, bound, generator=generator)
     return layer
-
-
-class LayerWeighting(nn.Module):
-    """A mean over layers with learned weights, then one linear layer (SUPERB, arXiv:2105.01051).
-
-    Weights are the softmax of parameters that start at 0.
-
-    Parameters
-    ----------
-    layers
-        How many.
-    normalise
-        Whether each layer's embedding is normalised over its numbers before, as SUPERB can.
-    """
-
-    def __init__(
-        self,
-        layers: int,
-        size: int,
-        labels: int,
-        generator: torch.Generator,
-        normalise: bool = False,
-    ) -> None:
-        super().__init__()
-        self.of_layers = nn.Parameter(torch.zeros(layers))
-        self.classify = _linear(size, labels, generator)
-        self.normalise = normalise
-
-    @property
-    def weights(self) -> Tensor:
-        """(layers,), which sum to 1."""
-        return self.of_layers.softmax(dim=0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(clips, labels) logits of (clips, layers, size)."""
-        if self.normalise:
-            x = F.layer_norm(x, x.shape[-1:])
-        logits: Tensor = self.classify(torch.einsum("l,nld->nd", self.weights, x))
-        return logits

@@ -78,6 +78,7 @@ PROTOCOLS = (
         evaluate=evaluate,
         representation="scene",
         embedding_types=("scene",),
+        weighs_layers=True,
         recommended_for="standing beside MATPAC's table; what a linear layer can read",
     ),
 )

@@ -88,7 +88,10 @@ def _rate(embeddings: Path, options: FusionOptions) -> ChosenRate:
 
     info = read_info(embeddings) or {}
     return published_rate(
-        str(info.get("module", "")), info.get("options", {}), str(info.get("task_name", ""))
+        str(info.get("module", "")),
+        info.get("options", {}),
+        str(info.get("task_name", "")),
+        str(info.get("layers", "")),
     )
 
 
@@ -101,6 +104,7 @@ PROTOCOLS = (
         evaluate=evaluate,
         representation="scene",
         embedding_types=("scene",),
+        weighs_layers=True,
         recommended_for="standing beside the table of the fusion paper and those made with EVAR",
     ),
 )

@@ -8,12 +8,13 @@ torch only inside `evaluate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.embeddings.representation import representation_of, windows
+from benchmark.embeddings.layers import WEIGHTED
+from benchmark.embeddings.representation import LAYERS, representation_of, windows
 from benchmark.errors import UserError
 from benchmark.metrics.registry import metrics_named
 from benchmark.protocols.options import ProtocolOptions
@@ -63,6 +64,8 @@ class Protocol:
         When to choose it, for help and documentation.
     former_names
         Names under which older versions had it; they are still accepted.
+    weighs_layers
+        Whether its probe learns a weight for each of `EmbeddedTask.weighed_layers`.
     """
 
     name: str
@@ -77,19 +80,37 @@ class Protocol:
     check_task: Callable[[Mapping[str, Any]], None] = _nothing_to_check
     recommended_for: str = ""
     former_names: tuple[str, ...] = ()
+    weighs_layers: bool = False
 
     def seeds(self, options: ProtocolOptions) -> tuple[int, ...]:
         """Seeds that are trained from; each gives one `FoldResult` a fold."""
         seeds: tuple[int, ...] = options.value_of("seeds", (self.seed,))
         return seeds
 
-    def wanted_representation(self, options: ProtocolOptions) -> str:
-        """What clips must be embedded as, see `benchmark.embeddings.representation`."""
+    def wanted_representation(self, options: ProtocolOptions, layers: Sequence[str] = ()) -> str:
+        """What clips must be embedded as, see `benchmark.embeddings.representation`.
+
+        Parameters
+        ----------
+        layers
+            Selections of `benchmark.embeddings.layers` to be evaluated, in place of the scene
+            embedding; none for that itself.
+
+        Raises
+        ------
+        UserError
+            It takes no layers, or its probe does not weigh them.
+        """
+        if layers:
+            self._require_layers(layers)
+            return LAYERS
         if self.representation == "windows":
             return windows(options.value_of("windows"))
         return self.representation
 
-    def representation_of(self, embedding_type: str, options: ProtocolOptions) -> str:
+    def representation_of(
+        self, embedding_type: str, options: ProtocolOptions, layers: Sequence[str] = ()
+    ) -> str:
         """As what it takes tasks of one of its `embedding_types`: what their embeddings' unit says.
 
         Raises
@@ -97,7 +118,20 @@ class Protocol:
         UserError
             Tasks of that kind are not embedded as the protocol asks.
         """
-        return representation_of(embedding_type, self.wanted_representation(options))
+        return representation_of(embedding_type, self.wanted_representation(options, layers))
+
+    def _require_layers(self, layers: Sequence[str]) -> None:
+        if self.representation not in ("task", "scene"):
+            raise UserError(
+                f"protocol {self.name} takes {self.representation}, of which --layers are not made;"
+                " leave it out or choose another --protocol"
+            )
+        if WEIGHTED in layers and not self.weighs_layers:
+            able = ", ".join(one.name for one in protocols() if one.weighs_layers)
+            raise UserError(
+                f"--layers {WEIGHTED}: the probe of protocol {self.name} learns no weights of"
+                f" layers; those of {able} do"
+            )
 
     def require_embedding_type(self, embedding_type: str, task: str) -> None:
         """Raise `UserError` if the protocol does not evaluate tasks of that kind."""

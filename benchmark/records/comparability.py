@@ -7,6 +7,7 @@ own.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from benchmark.records.json_form import canonical
 from benchmark.records.record import Record
-from benchmark.records.work_unit import Part, part_of
+from benchmark.records.work_unit import Part, layers_text, part_of
 
 DEMO_NOTE = (
     "Demo tasks are synthesised, small and easy: their numbers show that everything runs and say "
@@ -187,8 +188,12 @@ def names_of_rows(rows: Mapping[RowKey, Sequence[Record]]) -> dict[RowKey, str]:
         row: [each for each in records if _resampler(each) == row.resampler][-1]
         for row, records in rows.items()
     }
-    names = _row_names(examples)
-    return {key: names[key] for key in sorted(names, key=lambda key: (names[key], key))}
+    models = _names_of_models(examples)
+    names = {key: name + _mark(examples[key]) for key, name in models.items()}
+    order = sorted(
+        names, key=lambda key: (models[key], layers_order(examples[key]), names[key], key)
+    )
+    return {key: names[key] for key in order}
 
 
 def _group(group: Sequence[Record]) -> ComparableGroup:
@@ -225,6 +230,8 @@ def _model_key(record: Record) -> str:
 
 def _task_key(record: Record) -> TaskKey:
     fields = part_of(record.unit, Part.COLUMN)
+    if record.unit.layers:  # they stand in for the scene embedding, in other rows of its column
+        fields["embedding.representation"] = "scene"
     return TaskKey(fields.pop("embedding.task"), canonical(fields))
 
 
@@ -238,8 +245,8 @@ def _domain(record: Record) -> tuple[int, str]:
     return (_DOMAINS.index(domain) if domain in _DOMAINS else len(_DOMAINS), domain)
 
 
-def _row_names(rows: Mapping[RowKey, Record]) -> dict[RowKey, str]:
-    names = _distinct_names(
+def _names_of_models(rows: Mapping[RowKey, Record]) -> dict[RowKey, str]:
+    return _distinct_names(
         rows,
         [
             lambda record: record.name or record.module.rpartition(".")[2],
@@ -252,7 +259,13 @@ def _row_names(rows: Mapping[RowKey, Record]) -> dict[RowKey, str]:
             lambda record: record.unit.model.weights[:8],
         ],
     )
-    return {key: names[key] + _mark(record) for key, record in rows.items()}
+
+
+def layers_order(record: Record) -> tuple[float, ...]:
+    """Sorts a model's rows: its own embedding, single layers, several of them, weighted ones."""
+    layers = record.unit.layers
+    numbers = [int(number) for number in layers.split("+") if number.isdigit()]
+    return (0.0,) if not layers else (len(numbers) or math.inf, *numbers)
 
 
 def _options(record: Record) -> Mapping[str, Any]:
@@ -265,7 +278,7 @@ def _mark(record: Record) -> str:
     marks = [] if model.dtype == "float32" else [model.dtype]
     marks += ["TF32"] if model.tf32 else []
     marks += ["random weights"] if record.random_weights else []
-    return f" ({', '.join(marks)})" if marks else ""
+    return layers_text(record.unit.layers) + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _task_names(tasks: Mapping[TaskKey, Record]) -> dict[TaskKey, str]:

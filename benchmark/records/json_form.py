@@ -7,7 +7,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 # A number that may be infinite. JSON has no infinity: it is written as "inf" or "-inf".
 Extended = Annotated[float, "may be infinite"]
 _INFINITE = {"inf": math.inf, "-inf": -math.inf}
+# Metadata of a field that was added when there were JSON forms without it: where it has its default
+# it is left out, so what was written before stays as it is, keys included.
+LATER = {"later": True}
 
 
 class RecordError(ValueError):
@@ -25,7 +28,11 @@ class RecordError(ValueError):
 def to_json(value: Any) -> Any:
     """Dataclasses, mappings, tuples and numbers as what `json` writes; NaN becomes null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        return {
+            field.name: to_json(content)
+            for field in fields(value)
+            if not ((content := getattr(value, field.name)) == field.default and _is_later(field))
+        }
     if isinstance(value, Mapping):
         return {key: to_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -68,11 +75,16 @@ def from_json(kind: type[T], data: Any, where: str = "") -> T:
         raise RecordError(f"{where or 'record'}: expected a mapping, got {data!r:.60}")
     start = f"{where}." if where else ""
     hints = _hints(cast(Any, kind))
-    if missing := hints.keys() - data.keys():
+    later = {field.name for field in fields(cast(Any, kind)) if _is_later(field)}
+    if missing := hints.keys() - later - data.keys():
         raise RecordError(f"missing key '{start}{sorted(missing)[0]}'")
     if unknown := data.keys() - hints.keys():
         raise RecordError(f"unknown key '{start}{sorted(unknown)[0]}'")
-    return kind(**{key: _conform(data[key], hint, start + key) for key, hint in hints.items()})
+    return kind(**{key: _conform(data[key], hints[key], start + key) for key in data})
+
+
+def _is_later(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("later"))
 
 
 @cache

@@ -142,6 +142,7 @@ def why_not_comparable(record: Record, source: Source, setting: Setting | None =
         (unit.device != "cpu", f"it was trained on {unit.device}, expected cpu"),
         (model.device != "cpu", f"it was embedded on {model.device}, expected cpu"),
         (model.dtype != "float32", f"it was embedded in {model.dtype}, expected float32"),
+        (bool(unit.layers), f"it is of layers {unit.layers}, not of the model's embedding"),
         (model.tf32, "it was embedded with TF32, expected float32"),
         (
             not resampler.startswith(("none", "soxr")),

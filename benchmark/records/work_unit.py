@@ -11,7 +11,8 @@ The rule, in words:
   on one class of device. Demo tasks have tables of their own.
 - A **column** is one content of one task, whole or limited to the same number of clips.
 - A **row** is one module with the same options and weights (by digest, whatever the file is
-  called), in one precision, compiled or not, on one class of device, from audio of one resampler.
+  called), in one precision, compiled or not, on one class of device, from audio of one resampler;
+  it is of the model's own scene embedding or of some of its layers.
 - What remains may differ inside a row and is said in a **note**: the code behind a module or a
   protocol of the same version, the engine (`kit` and `native` give the same numbers on one machine)
   and the number of threads, which moves last digits as another processor would. Beside the unit,
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.records.json_form import RecordError, from_json, short_key, to_json
+from benchmark.records.json_form import LATER, RecordError, from_json, short_key, to_json
 
 
 class Part(Enum):
@@ -41,8 +42,8 @@ class Part(Enum):
     NOTE = "note"
 
 
-def _of(part: Part, **default: Any) -> Any:
-    return field(metadata={"part": part}, **default)
+def _of(part: Part, later: bool = False, **default: Any) -> Any:
+    return field(metadata={"part": part, **(LATER if later else {})}, **default)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class EmbeddingUnit:
     task_hash
         Hash of the task's content.
     representation
-        "scene", "timestamps", or "windows:3" for windows of 3 s.
+        "scene", "timestamps", "layers", or "windows:3" for windows of 3 s.
     resampler
         What made the audio at the model's rate, and from which rate; "none" if the task has it.
     batch_clips
@@ -161,6 +162,10 @@ class EvaluationUnit:
         CPU threads that train; None where the protocol does not fix them.
     device
         Class of device that trains.
+    layers
+        Of embeddings by "layers", which of them are evaluated: "5" of the model's layers 1, 2, ...,
+        "5+12" for these side by side, "weighted" for a mean of all with weights that the probe
+        learns. Empty of other embeddings.
     """
 
     embedding: EmbeddingUnit
@@ -172,6 +177,7 @@ class EvaluationUnit:
     engine: str = _of(Part.NOTE, default="")
     threads: int | None = _of(Part.NOTE, default=None)
     device: str = _of(Part.TABLE, default="cpu")
+    layers: str = _of(Part.ROW, later=True, default="")
 
     def __post_init__(self) -> None:
         _check_name("protocol", self.protocol)
@@ -208,6 +214,11 @@ def parse_embedding_unit(data: Any) -> EmbeddingUnit:
     except UserError as error:
         raise RecordError(str(error)) from None
     return unit
+
+
+def layers_text(layers: str) -> str:
+    """What is said of evaluated layers behind a name: ", layer 5", ", layers 5+12" or nothing."""
+    return f", layer{'' if layers.isdigit() else 's'} {layers}" if layers else ""
 
 
 def device_class(device: object) -> str:

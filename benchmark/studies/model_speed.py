@@ -4,6 +4,7 @@
     python -m benchmark.studies.model_speed hear_plugins.m2d --dtype bfloat16
     python -m benchmark.studies.model_speed --device cuda --batch 64
     python -m benchmark.studies.model_speed --minutes 20   # for the peak of memory
+    python -m benchmark.studies.model_speed hear_plugins.matpac --kind scene --kind layers
 
 Each plugin runs in a process of its own, with random weights (those of packages as they are) on
 noise. The table, Markdown or JSON, has CPU seconds for a second of audio (the best of some runs; of
@@ -46,7 +47,9 @@ from hear_plugins.networks.linear import linear
 from hear_plugins.weights.loading import RANDOM_VARIABLE
 
 SEED = 7
-KINDS = {"scene": "scene", "timestamps": "event"}  # by what benchmark.models.calling calls them
+# By what benchmark.models.calling calls them; not all models have layers.
+KINDS = {"scene": "scene", "timestamps": "event", "layers": "layers"}
+DEFAULT_KINDS = ("scene", "timestamps")
 LARGE_BATCH = 32  # of a GPU, beside one clip
 _MATRIX = {"cpu": 2048, "cuda": 8192}
 _ENOUGH_S = 60.0  # of CPU time for the runs of one kind
@@ -94,7 +97,7 @@ class Settings:
     compiled: bool = False
     batches: tuple[int, ...] = (1,)
     seconds: float = 10.0
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = DEFAULT_KINDS
     runs: int = 3
     threads: int = 1
     multiply_adds: bool = True
@@ -150,17 +153,19 @@ def row(module: str, settings: Settings) -> dict[str, Any]:
             count, embeddings[kind] = multiply_adds(plain, kind, clip)
             found[kind]["gmacs_per_s"] = round(count / settings.seconds / 1e9, 4)
         elif changed:
-            embeddings[kind], _ = call(plain, KINDS[kind], clip.copy())
+            embeddings[kind] = _embeddings(plain, kind, clip)
     spec = dataclasses.replace(plain.spec, dtype=settings.dtype, compiled=settings.compiled)
     model = dataclasses.replace(plain, spec=spec)
     if settings.compiled:
         compile_blocks(model.model)
     for kind in settings.kinds:
         if changed:
-            other, _ = call(model, KINDS[kind], clip.copy())
+            other = _embeddings(model, kind, clip)
             norm = max(float(np.linalg.norm(embeddings[kind])), _DIFFERENT)
             found[kind]["difference"] = float(np.linalg.norm(other - embeddings[kind])) / norm
-        found[kind]["runs"] = [_time(model, kind, batch, settings) for batch in settings.batches]
+    for batch in settings.batches:
+        for kind, times in _times(model, batch, settings).items():
+            found[kind].setdefault("runs", []).append(times)
     peak = _peak_gb(settings.device)
     rate = matrix_rate(settings.device, settings.dtype)
     for kind in settings.kinds:
@@ -183,8 +188,14 @@ def multiply_adds(model: LoadedModel, kind: str, clip: Any) -> tuple[int, Any]:
     """Multiply-adds of matrix products, convolutions and attention of a call; its embeddings."""
     counter = FlopCounterMode(display=False, custom_mapping=_formulas())
     with counter:
-        embeddings, _ = call(model, KINDS[kind], clip.copy())
+        embeddings = _embeddings(model, kind, clip)
     return counter.get_total_flops() // 2, embeddings
+
+
+def _embeddings(model: LoadedModel, kind: str, clip: Any) -> Any:
+    """What a call gives; of layers side by side."""
+    embeddings, _ = call(model, KINDS[kind], clip.copy())
+    return np.concatenate(embeddings, axis=1) if kind == "layers" else embeddings
 
 
 def matrix_rate(device: str, dtype: str) -> float:
@@ -230,17 +241,23 @@ def _noise(model: LoadedModel, clips: int, seconds: float) -> Any:
     return np.random.default_rng(SEED).random((clips, samples), np.float32) - np.float32(0.5)
 
 
-def _time(model: LoadedModel, kind: str, batch: int, settings: Settings) -> dict[str, Any]:
-    """The best of some runs."""
+def _times(model: LoadedModel, batch: int, settings: Settings) -> dict[str, dict[str, Any]]:
+    """By kind, the best of some runs; kinds take turns, so that a busy moment hits all alike."""
     clips = _noise(model, batch, settings.seconds)
-    spent: list[tuple[float, float]] = []
-    while len(spent) < settings.runs and sum(cpu for cpu, _ in spent) < _ENOUGH_S:
-        copied = clips.copy()
-        spent.append(_spent(partial(call, model, KINDS[kind], copied), settings.device))
+    spent: dict[str, list[tuple[float, float]]] = {kind: [] for kind in settings.kinds}
+    for _ in range(settings.runs):
+        for kind, runs in spent.items():
+            if sum(cpu for cpu, _ in runs) < _ENOUGH_S:
+                copied = clips.copy()
+                runs.append(_spent(partial(call, model, KINDS[kind], copied), settings.device))
     audio = batch * settings.seconds
-    cpu, wall = (min(each) for each in zip(*spent, strict=True))
-    times = {"batch": batch, "times_real_time": float(f"{audio / wall:.4g}")}
-    return times if settings.device != "cpu" else {**times, "cpu_s_per_s": round(cpu / audio, 5)}
+    found = {}
+    for kind, runs in spent.items():
+        cpu, wall = (min(each) for each in zip(*runs, strict=True))
+        found[kind] = {"batch": batch, "times_real_time": float(f"{audio / wall:.4g}")}
+        if settings.device == "cpu":
+            found[kind]["cpu_s_per_s"] = round(cpu / audio, 5)
+    return found
 
 
 def _spent(function: Callable[[], object], device: str) -> tuple[float, float]:
@@ -340,7 +357,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiled=chosen.compile,
         batches=(1, batch) if on_gpu and batch > 1 else (batch,),
         seconds=60 * chosen.minutes if chosen.minutes else chosen.seconds,
-        kinds=(chosen.kind,) if chosen.kind else tuple(KINDS),
+        kinds=tuple(chosen.kind or DEFAULT_KINDS),
         runs=1 if chosen.minutes else chosen.runs,
         multiply_adds=not chosen.minutes,
     )
@@ -395,7 +412,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes", type=float, help="of a clip, in one call of each kind, for its peak of memory"
     )
-    parser.add_argument("--kind", choices=tuple(KINDS), help="only these embeddings")
+    parser.add_argument(
+        "--kind",
+        choices=tuple(KINDS),
+        action="append",
+        help="these embeddings; may be repeated (default: scene and timestamps)",
+    )
     parser.add_argument(
         "--runs", type=_count, default=3, help="of which the best counts (default: 3)"
     )

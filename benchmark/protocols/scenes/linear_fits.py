@@ -37,7 +37,13 @@ def fit_linear(job: Job, options: LinearOptions) -> Fitted:
         train,
         scene.n_labels,
         options.learning_rates,
-        LinearHparams(options.batch_size, options.max_epochs, options.patience, drop_hopeless=True),
+        LinearHparams(
+            options.batch_size,
+            options.max_epochs,
+            options.patience,
+            drop_hopeless=True,
+            layers=scene.task.weighed_layers,
+        ),
         lambda logits: validation_losses(logits, targets),
         valid,
         job.generator,
@@ -85,6 +91,7 @@ def fit_fusion(job: Job, options: FusionOptions, rate: ChosenRate) -> Fitted:
             weight_decay=options.weight_decay,
             divide_by_classes=True,
             ties_count=True,
+            layers=scene.task.weighed_layers,
         ),
         judge,
         valid,
@@ -137,6 +144,9 @@ def _fitted(
     hparams: Mapping[str, Any] = MappingProxyType({}),
 ) -> Fitted:
     logits = probe.logits(test)
+    if probe.layer_weights is not None:
+        weights = enumerate(probe.layer_weights.tolist(), start=1)
+        training = training | {f"weight_of_layer_{number}": weight for number, weight in weights}
     return Fitted(
         probabilities(logits, scene.multiclass),
         logits,

@@ -174,7 +174,7 @@ def test_event_tasks_are_timestamps_only(tmp_path: Path) -> None:
         embed(tiny(), task, tmp_path / "out", representation="windows:1")
 
 
-@pytest.mark.parametrize("text", ["layers", "windows", "windows:0", "windows:1.5", "windows:", ""])
+@pytest.mark.parametrize("text", ["layer", "windows", "windows:0", "windows:1.5", "windows:", ""])
 def test_other_representations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="windows:SECONDS"):
         parse_representation(text)

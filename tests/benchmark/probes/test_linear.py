@@ -48,14 +48,28 @@ def trained(
     )
 
 
+class Weighing(torch.nn.Linear):
+    """A linear layer on a mean over layers with learned weights, as SUPERB describes it."""
+
+    def __init__(self, layers: int, size: int, labels: int) -> None:
+        super().__init__(size, labels)
+        self.of_layers = torch.nn.Parameter(torch.zeros(layers))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        of_each = x.unflatten(1, (len(self.of_layers), -1))
+        weights = self.of_layers.softmax(dim=0)
+        return super().forward((weights[:, None] * of_each).sum(dim=1))
+
+
 def plain_loop(
     rate: float, hparams: LinearHparams, train: Examples, valid: Examples, labels: int
-) -> tuple[torch.nn.Linear, float, int]:
+) -> tuple[Weighing, float, int]:
     """The same, as one would write it without knowing of the other."""
     generator = torch.Generator().manual_seed(3)
     x, targets = train.embeddings(), train.targets
-    layer = torch.nn.Linear(x.shape[1], labels)
-    bound = x.shape[1] ** -0.5
+    size = x.shape[1] // hparams.layers
+    layer = Weighing(hparams.layers, size, labels)
+    bound = size**-0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)
         layer.bias.uniform_(-bound, bound, generator=generator)
@@ -80,7 +94,7 @@ def plain_loop(
             found = float(loss_of(layer(valid.embeddings()), valid.targets))
         waited += 1
         if found < best_loss:
-            best = torch.nn.Linear(x.shape[1], labels)
+            best = Weighing(hparams.layers, size, labels)
             best.load_state_dict(layer.state_dict())
             best_loss, best_epoch, waited = found, epoch, 0
         if waited == hparams.patience:
@@ -95,6 +109,9 @@ def plain_loop(
         ("one label", LinearHparams(50, 12, 12, weight_decay=1e-2, divide_by_classes=True)),
         ("several labels", LinearHparams(32, 15, 5)),
         ("partly known labels", LinearHparams(32, 15, 5)),
+        ("one label", LinearHparams(32, 25, 4, layers=3)),
+        ("one label", LinearHparams(32, 25, 4, layers=3, weight_decay=1e-2)),
+        ("partly known labels", LinearHparams(32, 15, 5, layers=2)),
     ],
 )
 def test_rates_together_learn_what_each_learns_alone(kind: str, hparams: LinearHparams) -> None:
@@ -112,10 +129,28 @@ def test_rates_together_learn_what_each_learns_alone(kind: str, hparams: LinearH
         assert probe.learning_rate == rate
         assert probe.epoch == epoch
         assert -probe.score == pytest.approx(loss, rel=1e-4)
-        torch.testing.assert_close(probe.weight, layer.weight.detach(), rtol=1e-3, atol=1e-4)
+        weights = layer.of_layers.detach().softmax(dim=0)
+        whole = torch.cat([weight * layer.weight.detach() for weight in weights], dim=1)
+        torch.testing.assert_close(probe.weight, whole, rtol=1e-3, atol=1e-4)
+        if hparams.layers > 1:
+            torch.testing.assert_close(probe.layer_weights, weights, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(probe.bias, layer.bias.detach(), rtol=1e-3, atol=1e-4)
         (alone,) = trained((rate,), hparams, train, valid, 4)
         torch.testing.assert_close(probe.weight, alone.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_the_weights_choose_the_layer_that_tells() -> None:
+    x, y = blobs(200, 4, 8, noise=0.5)
+    chance = np.random.default_rng(5)
+    layers = [chance.standard_normal(x.shape).astype(np.float32) for _ in range(4)]
+    layers[2] = x
+    rows = rows_of(np.concatenate(layers, axis=1), y)
+    train, valid = Examples(rows, torch.arange(150)), Examples(rows, torch.arange(150, 200))
+    (probe,) = trained((3e-2,), LinearHparams(32, 100, 100, layers=4), train, valid, 4)
+    weights = probe.layer_weights
+    assert weights is not None and float(weights.sum()) == pytest.approx(1)
+    assert int(weights.argmax()) == 2 and float(weights[2]) > 0.6
+    assert float((probe.logits(valid).argmax(dim=1) == valid.targets).float().mean()) > 0.9
 
 
 def test_hopeless_rates_are_dropped_and_change_nothing_else() -> None:

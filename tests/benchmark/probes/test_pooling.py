@@ -7,7 +7,7 @@ import pytest
 import torch
 from made_up_rows import blobs, rows_of
 
-from benchmark.probes.pooling import AGGREGATORS, AttentivePooling, LayerWeighting, LocalPredictions
+from benchmark.probes.pooling import AGGREGATORS, AttentivePooling, LocalPredictions
 from benchmark.probes.sequences import Padded, SequenceExamples
 
 
@@ -88,17 +88,6 @@ def test_autopool_goes_from_mean_to_max() -> None:
         module.factor.fill_(1.0)
     weights = local.exp() / local.exp().sum(dim=1, keepdim=True)
     torch.testing.assert_close(module(batch).sigmoid(), (weights * local).sum(dim=1))
-
-
-def test_layers_are_weighed_by_a_softmax() -> None:
-    x = torch.randn(6, 3, 5, generator=generator())
-    module = LayerWeighting(3, 5, 4, generator())
-    torch.testing.assert_close(module(x), module.classify(x.mean(dim=1)))
-    with torch.no_grad():
-        module.of_layers.copy_(torch.tensor([0.0, 100.0, 0.0]))
-    torch.testing.assert_close(module(x), module.classify(x[:, 1]))
-    normalised = LayerWeighting(3, 5, 4, generator(), normalise=True)
-    torch.testing.assert_close(normalised(x), normalised(20 * x), rtol=1e-3, atol=1e-3)
 
 
 def test_unknown_aggregator() -> None:

@@ -14,6 +14,7 @@ from embedded_tasks import GIVEN, make_easy, make_kfold, make_multilabel, make_p
 from benchmark.embeddings.store import write_info
 from benchmark.errors import UserError
 from benchmark.probes.linear import probabilities
+from benchmark.protocols.fusion_rates import published_rate
 from benchmark.protocols.linear import LinearOptions
 from benchmark.protocols.linear_fusion import FusionOptions
 from benchmark.protocols.registry import protocol
@@ -136,6 +137,18 @@ def test_the_published_rate_is_taken_and_recorded(
     own = FusionOptions(seeds=(42,), max_epochs=2, learning_rate=0.5)
     (one,) = run("linear-fusion", embeddings, tmp_path / "b", own)
     assert one.hparams == {"learning_rate": 0.5, "learning_rate_is": "chosen by --learning-rate"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "rate", "reason"),
+    [
+        ("3", 1e-4, "published for AST layers on surge"),
+        ("5+12", 1e-4, "published for AST-Fusion on surge"),
+        ("weighted", 3e-4, "published default"),
+    ],
+)
+def test_layers_have_rates_of_their_own(layers: str, rate: float, reason: str) -> None:
+    assert published_rate("hear_plugins.ast", {}, "surge", layers) == (rate, reason)
 
 
 def test_probabilities_are_softmax_or_sigmoids() -> None:

@@ -84,6 +84,7 @@ CHANGES: list[tuple[dict[str, Any], Part]] = [
     ({"engine": "kit"}, Part.NOTE),
     ({"threads": 1}, Part.NOTE),
     ({"device": "cuda"}, Part.TABLE),
+    ({"layers": "5+12"}, Part.ROW),
 ]
 
 
@@ -113,7 +114,7 @@ def test_folders_are_named_for_readers() -> None:
 
 
 def test_keys_never_change_by_themselves() -> None:
-    """Raised by hand when a field is added: then all embeddings are made again."""
+    """Raised by hand when a field is added, unless as `LATER`: then all is made again."""
     assert (MODEL.key, EMBEDDING.key, EVALUATION.key) == (
         "28de3e60",
         "9624a64f",
@@ -127,7 +128,8 @@ def test_keys_do_not_depend_on_the_order_of_options() -> None:
 
 
 def test_units_survive_the_disk() -> None:
-    for unit in (EMBEDDING, EVALUATION, changed(model_options={"layers": (1, 2)})):
+    of_layers = (changed(model_options={"layers": (1, 2)}), changed(layers="5+12"))
+    for unit in (EMBEDDING, EVALUATION, *of_layers):
         again = from_json(type(unit), json.loads(json.dumps(to_json(unit))))
         assert again == unit
         assert again.key == unit.key
