@@ -395,6 +395,9 @@ def test_without_knowing_the_machine_nothing_is_said_of_it() -> None:
     of_rows, of_columns, _ = marks(paper_table(LAYOUTS["matpac-2"], []))
     assert set(of_columns.values()) == {""}
     assert set(of_rows.values()) == {"", "n"}
+    _, of_columns, of_cells = marks(paper_table(LAYOUTS["fusion-3"], []))
+    assert {name for name, mark in of_columns.items() if mark} == {"VF", "CRM-D", "Surge"}
+    assert "".join(of_cells["CNN14"]) == "rrrrrra", "six columns and the average"
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
