@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 Array = npt.NDArray[Any]
 # Value of a metric for every seed, (seeds,), on the clips of the given row numbers.
@@ -178,8 +178,8 @@ def _difference(
     # Welch and Satterthwaite: few seeds make the interval wide only where seeds matter.
     freedom = total**2 / sum(part**2 / df for part, df in parts)
     error = math.sqrt(variance)
-    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    p_value = float(2 * stats.t.sf(abs(value) / error, freedom))
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
+    p_value = float(2 * stdtr(freedom, -abs(value) / error))
     return Difference(value, value - reach, value + reach, error, float(freedom), p_value, level)
 
 
@@ -307,6 +307,8 @@ def compare_ranks(
     ValueError
         There are fewer than three models or two tasks, or a score is missing.
     """
+    from scipy import stats  # takes a second to import, which every table would wait for
+
     table = np.asarray(scores, float)
     if table.ndim != 2 or table.shape[1] != len(models):
         raise ValueError(f"scores are {table.shape}: expected (tasks, {len(models)} models)")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from benchmark.records.record import Record
 from benchmark.records.significance import LEVEL, holm
@@ -71,7 +71,7 @@ def of_interval(value: float | None, half_width: float | None, runs: int) -> Can
     """A score of which a 95 % interval over runs was printed."""
     if half_width is None:
         return Candidate(value)
-    return Candidate(value, half_width / float(stats.t.ppf(0.975, runs - 1)), runs - 1)
+    return Candidate(value, half_width / float(stdtrit(runs - 1, 0.975)), runs - 1)
 
 
 def level_with_best(
@@ -175,5 +175,5 @@ def _gap(difference: float, parts: Iterable[tuple[float, float]], way: str) -> G
         return Gap(difference, 0.0, math.inf, float(abs(difference) < 1e-12), way)
     freedom = variance**2 / sum(square**2 / freedom for square, freedom in squares)
     error = math.sqrt(variance)
-    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error))
     return Gap(difference, error, freedom, p_value, way)

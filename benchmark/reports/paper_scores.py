@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from benchmark.records.published import Published, why_not_comparable
-from benchmark.records.published_models import same_model
 from benchmark.records.published_sources import Setting, Source
 from benchmark.records.record import Record
 from benchmark.records.statistics import ScoreSummary
@@ -108,19 +107,14 @@ def left_out(
     records: Iterable[Record], source: Source, entries: Iterable[Published]
 ) -> list[tuple[Record, str]]:
     """Records that fit no cell of a table, and why."""
-    cells = list(dict.fromkeys((e.section, e.model, e.task, e.metric) for e in entries))
+    cells = list(dict.fromkeys((e.section, e.task, e.metric) for e in entries))
     found = []
     for record in records:
-        same = same_model(record, source)
-        names = same.names if same else ()
         folder = record.unit.embedding.task
-        of_model = [cell for cell in cells if cell[1] in names] or [
-            (section, "", task, metric) for section, _, task, metric in cells
-        ]
         reasons = [
-            why_not_comparable(record, source, source.setting(cell[0], cell[3]))
-            for cell in of_model
-            if folder in source.folders.get(cell[2], ())
+            why_not_comparable(record, source, source.setting(section, metric))
+            for section, task, metric in cells
+            if folder in source.folders.get(task, ())
         ]
         if reasons and all(reasons):
             found.append((record, min(reasons, key=lambda reason: "clips are" in reason)))

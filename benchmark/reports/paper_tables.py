@@ -88,7 +88,7 @@ def paper_table(
     names = names_of_rows(rows) if rows else {}
     lines = _published_lines(layout, source, entries, columns, rows, names)
     lines += _lines_of_ours_alone(layout, source, entries, columns, rows, names)
-    marks = _column_marks(layout, source, columns, records, here)
+    marks = _column_marks(source, columns, records, here)
     lines = [_explained(line, source, columns, marks, records, others, here) for line in lines]
     found = {key: _level_of_ours(lines, key, kept or KeptPredictions()) for key in columns}
     shown = "".join(
@@ -185,24 +185,19 @@ def _is(record: Record, source: Source, model: str) -> bool:
 
 
 def _column_marks(
-    layout: Layout,
     source: Source,
     columns: Mapping[Key, Print],
     records: Sequence[Record],
     here: Here | None,
 ) -> dict[Key, str]:
     """Why a whole column has none of ours: other data, or none on this machine."""
-    if here is None:
-        return {}
-    there = {record.unit.embedding.task for record in records} | set(here.folders)
+    there = {record.unit.embedding.task for record in records}
     marks = {}
     for key in columns:
-        if averaged_columns(layout, columns, key):
-            continue
         folders = source.folders.get(key[0], ())
-        if key[0] in source.other_data or not folders:
+        if key[0] in source.other_data:
             marks[key] = "s"
-        elif not there.issuperset(folders):
+        elif here and folders and not (there | set(here.folders)).issuperset(folders):
             marks[key] = "c"
     return marks
 
@@ -267,14 +262,8 @@ def _level_of_ours(
 
 def _how_ours_are_made(source: Source) -> str:
     options = ", ".join(f"{name} {_value(value)}" for name, value in source.options.items())
-    varied = source.options_by_metric
-    more = (
-        "; "
-        + ", ".join(dict.fromkeys(name for options in varied.values() for name in options))
-        + " as the column asks"
-        if varied
-        else ""
-    )
+    varied = {name for of_metric in source.options_by_metric.values() for name in of_metric}
+    more = f"; {', '.join(sorted(varied))} as the column asks" if varied else ""
     seeds = f", seeds {_value(source.seeds)}" if source.seeds else ""
     version = "" if source.version == 1 else f" version {source.version}"
     return (

@@ -82,6 +82,7 @@ def test_declarations_name_what_the_files_have() -> None:
         assert source.folders.keys() | source.other_data.keys() <= {entry.task for entry in mine}
         assert not source.folders.keys() & source.other_data.keys()
         assert source.representation_by_section.keys() <= {entry.section for entry in mine}
+        assert source.options_by_metric.keys() <= {entry.metric for entry in mine}
     for layout in LAYOUTS.values():
         tasks = {e.task for e in entries if (e.source, e.table) == (layout.source, layout.table)}
         assert layout.heads.keys() <= tasks | {AVERAGE}
@@ -241,31 +242,39 @@ def test_random_weights_are_left_out_of_published_tables() -> None:
 
 
 def fitting(
-    source: str, module: str, folder: str, scores: Mapping[str, Any], file: str = "", **more: Any
+    source: str,
+    module: str,
+    folder: str,
+    scores: Mapping[str, list[float]],
+    file: str = "",
+    *,
+    windows: int | None = None,
+    model: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Record:
-    """A record of a source's own protocol; `more` are options of it, or ``windows``."""
+    """A record of a source's own protocol; each seed is 0.001 above the one before."""
     of = SOURCES[source]
-    windows = more.pop("windows", None)
-    seeds = {
-        seed: [value + 0.001 * n for value in each]
-        for n, seed in enumerate(of.seeds or ())
-        for each in [next(iter(scores.values()))]
+    ((metric, values),) = scores.items()
+    by_seed = {
+        seed: [value + 0.001 * number for value in values]
+        for number, seed in enumerate(of.seeds or ())
     }
     return made_up(
         module,
         folder,
-        {next(iter(scores)): seeds},
+        {metric: by_seed},
+        model=model,
         unit={
             "protocol": of.protocol,
             "version": of.version,
-            "options": {**of.options, **more},
+            "options": {**of.options, **options},
         },
         embedding={"representation": f"windows:{windows}"} if windows else None,
         weights={"weights": "file", "file": file, "url": "https://x.y"},
     )
 
 
-MATPAC_FILE = "matpac_10_2048.pt"
+MATPAC_FILE, VGGISH_FILE = "matpac_10_2048.pt", "vggish-10086976.pth"
 
 
 def test_a_difference_has_the_interval_of_both() -> None:
@@ -328,15 +337,23 @@ def test_a_cell_takes_its_windows_and_its_aggregation() -> None:
     assert "max_epochs 1" in left[1]
 
 
-def test_a_learning_rate_is_the_published_one() -> None:
-    def rows(**rate: float) -> dict[str, Any]:
-        file = "vggish-10086976.pth"
-        record = fitting("Fusion", "vggish_fusion", ESC50, {"top1_acc": [0.7]}, file, **rate)
+def test_a_learning_rate_that_was_chosen_otherwise_is_left_out() -> None:
+    def of_vggish(**options: Any) -> dict[str, Any]:
+        record = fitting(
+            "Fusion",
+            "vggish_fusion",
+            ESC50,
+            {"top1_acc": [0.7]},
+            VGGISH_FILE,
+            model={"options": {"layers": [22]}},
+            **options,
+        )
         return {row.label: row for row in paper_table(LAYOUTS["fusion-3"], [record]).table().rows}
 
-    name = "VGGish-Fusion#10#15"
-    assert f"{name}: ours" in rows()
-    assert f"{name}: ours" not in rows(learning_rate=3e-3)
+    assert "VGGish: ours" in of_vggish()
+    rows = of_vggish(learning_rate=3e-4)
+    assert "VGGish: ours" not in rows
+    assert rows["VGGish"].cells[0].mark == "x"
 
 
 # --- why there is nothing -------------------------------------------------------------------------
@@ -378,6 +395,9 @@ def test_without_knowing_the_machine_nothing_is_said_of_it() -> None:
     of_rows, of_columns, _ = marks(paper_table(LAYOUTS["matpac-2"], []))
     assert set(of_columns.values()) == {""}
     assert set(of_rows.values()) == {"", "n"}
+    _, of_columns, of_cells = marks(paper_table(LAYOUTS["fusion-3"], []))
+    assert {name for name, mark in of_columns.items() if mark} == {"VF", "CRM-D", "Surge"}
+    assert "".join(of_cells["CNN14"]) == "rrrrrra", "six columns and the average"
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
