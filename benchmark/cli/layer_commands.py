@@ -26,6 +26,7 @@ def add_commands(commands: Commands) -> None:
 
 def _layer_curves(options: argparse.Namespace) -> int:
     from benchmark.records.record import read_records
+    from benchmark.reports.comparison import KeptPredictions
     from benchmark.reports.formats import markdown, terminal
     from benchmark.reports.layer_curves import curves_csv, draw_curves, layer_curves
 
@@ -41,10 +42,11 @@ def _layer_curves(options: argparse.Namespace) -> int:
             f"{out}: no records of layers of {', '.join(options.models) or 'any model'}; `run` or"
             " `evaluate` with --layers all makes them"
         )
+    kept = KeptPredictions((out / "evaluations",))
     folder = out / "tables" / "layer-curves"
     for slug in dict.fromkeys(each.group.slug for each in curves):
         of_group = [each for each in curves if each.group.slug == slug]
-        tables = [each.table() for each in of_group]
+        tables = [each.table(kept) for each in of_group]
         for table in tables:
             print(terminal(table))
         contents = {

@@ -22,8 +22,11 @@ from benchmark.records.json_form import canonical
 from benchmark.records.record import Record
 from benchmark.records.statistics import ScoreSummary
 from benchmark.records.work_unit import layers_text
-from benchmark.reports.formats import Cell, Column, Row, Table, score_cells
-from benchmark.reports.scores import direction, metric_title, score_text, summary_at
+from benchmark.reports.comparison import KeptPredictions
+from benchmark.reports.formats import Column, Row, Table
+from benchmark.reports.level import note_on
+from benchmark.reports.scores import direction, metric_title, summary_at
+from benchmark.reports.tables import score_column
 
 _COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
 _MARKERS = "osD^v<>P"
@@ -89,13 +92,16 @@ class LayerCurves:
             if len(tasks) > 1 and len(means) == len(tasks)
         ]
 
-    def table(self) -> Table:
-        """Layers x tasks; the best of each task is marked."""
-        columns, cells = [], []
+    def table(self, kept: KeptPredictions) -> Table:
+        """Layers x tasks; those level with the best of a task are marked."""
+        columns, cells, ways = [], [], {}
         for task, name in self.tasks.items():
             metric = self.metric(task)
             columns.append(Column(name, metric_title(metric)))
-            cells.append(self._cells(task, metric))
+            records = [self.group.records.get((key, task)) for key in self.rows.values()]
+            of_task, level = score_column(records, metric, kept, interval=True)
+            cells.append(of_task)
+            ways[name] = level.ways
         return Table(
             "layers",
             f"{self.model}, {self.group.title}",
@@ -108,21 +114,8 @@ class LayerCurves:
             (
                 "Layers are counted from 1. a+b: embeddings of both, one after the other. weighted:"
                 " their mean with learned weights.",
+                *note_on(ways),
             ),
-        )
-
-    def _cells(self, task: TaskKey, metric: str) -> list[Cell]:
-        summaries = [self.summary(layers, task) for layers in self.rows]
-        return score_cells(
-            [summary.mean if summary else None for summary in summaries],
-            lower=not direction(metric).higher_is_better,
-            texts=[
-                score_text(summary, self.group.records[key, task], metric, interval=True)
-                if summary
-                else ""
-                for key, summary in zip(self.rows.values(), summaries, strict=True)
-            ],
-            ranked=[direction(metric).known] * len(summaries),
         )
 
 

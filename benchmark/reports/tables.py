@@ -165,7 +165,7 @@ def summary_table(group: ComparableGroup, kept: KeptPredictions | None = None) -
         metric = group.of_task(task)[0].primary_metric
         columns.append(Column(name, metric_title(metric), group.of_task(task)[0].task.domain))
         records = [group.records.get((row, task)) for row in rows]
-        column, level = _score_column(records, metric, kept, interval=False)
+        column, level = score_column(records, metric, kept, interval=False)
         cells.append(column)
         ways[name] = level.ways
         summaries = [summary_at(group, row, task, metric) for row in rows]
@@ -205,7 +205,7 @@ def detail_tables(group: ComparableGroup, kept: KeptPredictions | None = None) -
     for task, name in group.tasks.items():
         records = group.of_task(task)
         metrics = list(dict.fromkeys(metric for record in records for metric in record.metrics()))
-        found = {metric: _score_column(records, metric, kept, interval=True) for metric in metrics}
+        found = {metric: score_column(records, metric, kept, interval=True) for metric in metrics}
         cells = [column for column, _ in found.values()]
         cells.append([Cell(_runs(record)) for record in records])
         labels = [label for row, label in group.rows.items() if (row, task) in group.records]
@@ -333,7 +333,7 @@ def _unit_scores(
     ]
 
 
-def _score_column(
+def score_column(
     records: Sequence[Record | None], metric: str, kept: KeptPredictions, interval: bool
 ) -> tuple[list[Cell], Level]:
     """Cells of one metric, those level with the best marked, and how that was found."""

@@ -11,6 +11,7 @@ from made_up_records import made_up
 
 from benchmark.cli.main import main
 from benchmark.records.record import Record, write_record
+from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import markdown
 from benchmark.reports.layer_curves import curves_csv, draw_curves, layer_curves
 
@@ -53,7 +54,7 @@ def test_curves_are_of_models_with_layers() -> None:
 
 def test_the_table_and_the_csv() -> None:
     curves = layer_curves(RECORDS)
-    text = markdown(curves[0].table())
+    text = markdown(curves[0].table(KeptPredictions()))
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
     assert [name for name in lines if name][1:] == ["---", "2", "10", "2+10", "weighted"] + [
         "scene embedding"
