@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from benchmark.records.published_models import same_model
 from benchmark.records.published_sources import HEAR_TASKS, LEADERBOARD, SOURCES, Setting, Source
 from benchmark.records.record import Record
 
@@ -142,7 +143,10 @@ def why_not_comparable(record: Record, source: Source, setting: Setting | None =
         (unit.device != "cpu", f"it was trained on {unit.device}, expected cpu"),
         (model.device != "cpu", f"it was embedded on {model.device}, expected cpu"),
         (model.dtype != "float32", f"it was embedded in {model.dtype}, expected float32"),
-        (bool(unit.layers), f"it is of layers {unit.layers}, not of the model's embedding"),
+        (
+            bool(unit.layers) and same_model(record, source) is None,
+            f"it is of layers {unit.layers}, which are no model of {source.name}",
+        ),
         (model.tf32, "it was embedded with TF32, expected float32"),
         (
             not resampler.startswith(("none", "soxr")),

@@ -20,6 +20,7 @@ class SameModel:
     file: str = ""  # name of the published checkpoint; empty where weights come with a package
     options: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    layers: str = ""  # those that its embedding is made of; empty for its own scene embedding
 
 
 _BYOL_A = "AudioNTT2020-BYOLA-64x96d2048.pth"
@@ -39,9 +40,14 @@ def _matpac(module: str, name: str, file: str, note: str = "") -> SameModel:
 
 
 def _fusion(
-    module: str, name: str, file: str, options: Mapping[str, Any] | None = None, note: str = ""
+    module: str,
+    name: str,
+    file: str,
+    options: Mapping[str, Any] | None = None,
+    note: str = "",
+    layers: str = "",
 ) -> SameModel:
-    return SameModel("Fusion", f"hear_plugins.{module}", (name,), file, options or {}, note)
+    return SameModel("Fusion", f"hear_plugins.{module}", (name,), file, options or {}, note, layers)
 
 
 # openSMILE of the BYOL-S paper is not here: its scores come from a kit changed to standardise. Nor
@@ -115,10 +121,13 @@ SAME_MODELS: tuple[SameModel, ...] = (
     _matpac("hts_at", "HTS-AT", "HTSAT_AudioSet_Saved_1.ckpt"),
     _fusion("vggish_fusion", "VGGish", _VGGISH, {"layers": [22]}),
     _fusion("vggish_fusion", "VGGish-Fusion#10#15", _VGGISH),
+    _fusion("vggish", "VGGish-Fusion#10#15", _VGGISH, layers="4+6"),
     _fusion("cnn14", "CNN14", _CNN14_16K),
     _fusion("cnn14_fusion", "CNN14-Fusion#3#6", _CNN14_16K),
+    _fusion("cnn14", "CNN14-Fusion#3#6", _CNN14_16K, layers="3+6"),
     _fusion("ast", "AST", _AST, note=_AST_NOTE),
     _fusion("ast_fusion", "AST-Fusion#5#12", _AST, note=_AST_NOTE),
+    _fusion("ast", "AST-Fusion#5#12", _AST, note=_AST_NOTE, layers="5+12"),
     _fusion(
         "openl3",
         "OpenL3",
@@ -142,7 +151,8 @@ def same_model(record: Record, source: Source) -> SameModel | None:
     """The source's name of a record's model, if it is that model with the published weights."""
     options = {k: v for k, v in record.unit.model.options.items() if k not in _FAITHFUL_OPTIONS}
     for same in SAME_MODELS:
-        if (same.source, same.module) != (source.name, record.module) or options != same.options:
+        wanted = (same.source, same.module, same.layers)
+        if wanted != (source.name, record.module, record.unit.layers) or options != same.options:
             continue
         # Plugins give the URL of a weights file only when its content is the published one's.
         if not same.file or (record.weights.get("file") == same.file and "url" in record.weights):

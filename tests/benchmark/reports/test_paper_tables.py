@@ -249,6 +249,7 @@ def fitting(
     file: str = "",
     *,
     windows: int | None = None,
+    layers: str = "",
     model: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Record:
@@ -268,6 +269,7 @@ def fitting(
             "protocol": of.protocol,
             "version": of.version,
             "options": {**of.options, **options},
+            **({"layers": layers} if layers else {}),
         },
         embedding={"representation": f"windows:{windows}"} if windows else None,
         weights={"weights": "file", "file": file, "url": "https://x.y"},
@@ -354,6 +356,26 @@ def test_a_learning_rate_that_was_chosen_otherwise_is_left_out() -> None:
     rows = of_vggish(learning_rate=3e-4)
     assert "VGGish: ours" not in rows
     assert rows["VGGish"].cells[0].mark == "x"
+
+
+def test_fused_layers_are_the_paper_s_fusion() -> None:
+    """Layers 4 and 6 of VGGish's nine are the paper's 10 and 15; other layers are left out."""
+    records = [
+        fitting(
+            "Fusion",
+            "vggish",
+            ESC50,
+            {"top1_acc": [score]},
+            VGGISH_FILE,
+            layers=layers,
+        )
+        for layers, score in (("4+6", 0.7), ("4", 0.2), ("weighted", 0.3))
+    ]
+    found = paper_table(LAYOUTS["fusion-4"], records)
+    table = cells(found.table())
+    assert table["VGGish-Fusion#10#15: ours"]["ESC-50 top1_acc"] == "70.1 ± 0.2"
+    assert not any(line.own for line in found.lines if line.model != "VGGish-Fusion#10#15")
+    assert sum("which are no model of Fusion" in note for note in found.notes) == 2
 
 
 # --- why there is nothing -------------------------------------------------------------------------
