@@ -1,22 +1,18 @@
-"""Figures by matplotlib, which `pip install 'hear-plugins[figures]'` brings, as PNG and SVG."""
+"""Figures of published tables and of ranks."""
 
 from __future__ import annotations
 
-import io
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.records.significance import RankComparison
 from benchmark.reports.formats import Column
+from benchmark.reports.matplotlib_files import as_files, new_figure
 from benchmark.reports.paper_layouts import Key
 from benchmark.reports.paper_rendering import PaperTable
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
-_DPI = 160
 
 
 def curves(paper: PaperTable) -> dict[str, bytes]:
@@ -36,7 +32,7 @@ def curves(paper: PaperTable) -> dict[str, bytes]:
     if wanted is None:
         raise UserError(f"{paper.layout.name} has no figure")
     tasks = list(dict.fromkeys(task for task, _ in paper.columns))
-    figure = _figure(4.2 * len(tasks), 4.6)
+    figure = new_figure(4.2 * len(tasks), 4.6)
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     colours: dict[str, str] = {}
     for panel, task in zip(panels, tasks, strict=True):
@@ -63,7 +59,7 @@ def curves(paper: PaperTable) -> dict[str, bytes]:
         panel.set_ylabel("per cent" if paper.columns[keys[0]].percent else keys[0][1].split()[0])
         panel.grid(alpha=0.3)
         panel.legend(fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    return _drawn(figure)
+    return as_files(figure)
 
 
 def _points(paper: PaperTable, key: Key) -> dict[tuple[str, bool], list[tuple[float, ...]]]:
@@ -112,7 +108,7 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
     right = (n_models + 1) // 2  # the better half stands at the right
     bars = 0.16 * len(found.cliques)
     depth = 0.45 + bars + 0.34 * right
-    figure = _figure(8.0, 1.1 + 0.62 * depth)
+    figure = new_figure(8.0, 1.1 + 0.62 * depth)
     axes = figure.subplots()
     axes.set_xlim(n_models + 0.6, 0.4)
     axes.set_ylim(-depth, 1.2)
@@ -158,35 +154,4 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
         ends = [min(of_clique) - 0.04, max(of_clique) + 0.04]
         axes.plot(ends, [below, below], color="black", linewidth=3.5, solid_capstyle="round")
     axes.set_title(textwrap.fill(title, 90), fontsize=9, loc="left")
-    return _drawn(figure)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure of that size in inches, which no window shows."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError(
-            "figures need matplotlib, which is not installed; pip install 'hear-plugins[figures]'"
-        ) from None
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _drawn(figure: Figure) -> dict[str, bytes]:
-    import matplotlib
-
-    drawn = {}
-    # Text stays text, and equal input makes equal files.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hear-benchmark"}):
-        for form, metadata in (("png", {}), ("svg", {"Date": None})):
-            out = io.BytesIO()
-            figure.savefig(
-                out,
-                format=form,
-                dpi=_DPI,
-                metadata=metadata,
-                bbox_inches="tight",
-                facecolor="white",
-            )
-            drawn[form] = out.getvalue()
-    return drawn
+    return as_files(figure)

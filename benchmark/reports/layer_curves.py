@@ -16,7 +16,6 @@ from statistics import fmean
 from textwrap import fill
 from typing import Any
 
-from benchmark.errors import UserError
 from benchmark.records.comparability import ComparableGroup, RowKey, TaskKey, comparable_groups
 from benchmark.records.json_form import canonical
 from benchmark.records.record import Record
@@ -25,13 +24,13 @@ from benchmark.records.work_unit import layers_text
 from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import Column, Row, Table
 from benchmark.reports.level import note_on
+from benchmark.reports.matplotlib_files import as_files, new_figure
 from benchmark.reports.scores import direction, metric_title, summary_at
 from benchmark.reports.tables import score_column
 
 _COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
 _MARKERS = "osD^v<>P"
 _PANEL = (5.0, 3.8)  # inches
-_DPI = 150
 
 
 @dataclass(frozen=True)
@@ -167,15 +166,9 @@ def draw_curves(curves: Sequence[LayerCurves]) -> dict[str, bytes]:
     UserError
         matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError(
-            "figures need matplotlib, which is not installed; pip install 'hear-plugins[figures]'"
-        ) from None
     across = min(3, len(curves))
     down = -(-len(curves) // across)
-    figure = Figure((_PANEL[0] * across, _PANEL[1] * down + 0.6), layout="constrained")
+    figure = new_figure(_PANEL[0] * across, _PANEL[1] * down + 0.6)
     panels = figure.subplots(down, across, squeeze=False).flat
     tasks = dict.fromkeys(name for each in curves for name in each.tasks.values())
     styles = {name: (_COLOURS[n % 8], _MARKERS[n // 8 % 8]) for n, name in enumerate(tasks)}
@@ -203,13 +196,4 @@ def draw_curves(curves: Sequence[LayerCurves]) -> dict[str, bytes]:
     figure.supylabel("score")
     figure.suptitle(fill(curves[0].group.title, 80 * across), fontsize=8)
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3, fontsize=8)
-    return {form: _file(figure, form) for form in ("png", "svg")}
-
-
-def _file(figure: Any, form: str) -> bytes:
-    import matplotlib
-
-    out = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hear-benchmark"}):
-        figure.savefig(out, format=form, dpi=_DPI, metadata={"Date": None} if form == "svg" else {})
-    return out.getvalue()
+    return as_files(figure)
