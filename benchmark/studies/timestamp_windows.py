@@ -31,8 +31,11 @@ from benchmark.protocols.options import at_least
 from benchmark.protocols.registry import protocol
 from benchmark.records.comparability import notes_on
 from benchmark.records.record import Record, read_record
+from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import Column, Row, Table, csv_text, markdown, score_cells
-from benchmark.reports.scores import direction, metric_title, score_summary, score_text
+from benchmark.reports.level import note_on
+from benchmark.reports.scores import metric_title, score_summary
+from benchmark.reports.tables import score_column
 from tasks.demo import make_demo_tasks
 from tasks.folder import TaskError, TaskFolder, read_task, resolve_tasks
 
@@ -66,7 +69,9 @@ def study(
     )
 
 
-def windows_table(records: Sequence[Record], tasks: Sequence[TaskFolder]) -> Table:
+def windows_table(
+    records: Sequence[Record], tasks: Sequence[TaskFolder], kept: KeptPredictions
+) -> Table:
     """Scores by window and hop, as the paper's Table 9 has them.
 
     Parameters
@@ -75,25 +80,19 @@ def windows_table(records: Sequence[Record], tasks: Sequence[TaskFolder]) -> Tab
         Of one model with several options ``window_ms`` and ``hop_ms``.
     tasks
         In the order of the columns; their metrics are those that the task names.
+    kept
+        By which the table marks what is level with the best.
     """
     found = {(_pair(record), record.unit.embedding.task): record for record in records}
     pairs = sorted({pair for pair, _ in found}, reverse=True)
-    columns, cells = [], []
+    columns, cells, ways = [], [], {}
     for task in tasks:
         for metric in task.metadata["evaluation"]:
             of_task = [found.get((pair, task.path.name)) for pair in pairs]
-            summaries = [score_summary(one, metric) if one else None for one in of_task]
+            column, level = score_column(of_task, metric, kept, interval=False)
             columns.append(Column(task.name, metric_title(metric)))
-            cells.append(
-                score_cells(
-                    [summary.mean if summary else None for summary in summaries],
-                    lower=not direction(metric).higher_is_better,
-                    texts=[
-                        score_text(summary, one, metric, interval=False) if one else ""
-                        for summary, one in zip(summaries, of_task, strict=True)
-                    ],
-                )
-            )
+            cells.append(column)
+            ways[f"{task.name} {metric}"] = level.ways
     if len(tasks) > 1:
         columns.append(Column("mean", "primary"))
         cells.append(score_cells([_mean(found, pair, tasks) for pair in pairs]))
@@ -102,7 +101,7 @@ def windows_table(records: Sequence[Record], tasks: Sequence[TaskFolder]) -> Tab
         for place, (window, hop) in enumerate(pairs)
     ]
     title = f"{records[0].name or records[0].module}: timestamps by window and hop"
-    notes = tuple(notes_on(records))
+    notes = (*notes_on(records), *note_on(ways))
     return Table("windows", title, "Window / hop", tuple(columns), tuple(rows), notes)
 
 
@@ -156,7 +155,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, TaskError) as error:
         parser.error(str(error))
     if outcome.records:
-        found = windows_table([read_record(path) for path in outcome.records], tasks)
+        found = windows_table(
+            [read_record(path) for path in outcome.records],
+            tasks,
+            KeptPredictions((chosen.out / "evaluations",)),
+        )
         (chosen.out / "windows.md").write_text(markdown(found), encoding="utf-8")
         (chosen.out / "windows.csv").write_text(csv_text(found), encoding="utf-8")
         sys.stdout.write(markdown(found))

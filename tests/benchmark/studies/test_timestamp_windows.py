@@ -10,6 +10,7 @@ from made_up_records import made_up
 from tiny_task import make_task
 
 from benchmark.records.record import Record
+from benchmark.reports.comparison import KeptPredictions
 from benchmark.reports.formats import markdown
 from benchmark.studies.timestamp_windows import main, windows_table
 
@@ -28,7 +29,7 @@ def test_the_table_is_that_of_the_paper(tmp_path: Path) -> None:
     tasks = [make_task(tmp_path, "event", name=name) for name in ("events", "notes")]
     tasks[0].metadata["evaluation"] = ["event_onset_200ms_fms", "segment_1s_er"]
     records = [record(500, EVENTS, 0.8), record(1000, EVENTS, 0.9), record(1000, NOTES, 0.3)]
-    text = markdown(windows_table(records, tasks))
+    text = markdown(windows_table(records, tasks, KeptPredictions()))
     lines = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line] for line in lines[2:]]
     assert [row[0] for row in rows] == ["1 s / 50 ms", "0.5 s / 50 ms"]
