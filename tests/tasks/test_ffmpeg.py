@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
 from task_fixtures import audio_at_rate
 
+from hear_plugins import byol_a
 from tasks.audio import read_audio, write_at_rates, write_wav
 from tasks.folder import read_task
 from tasks.prepare import prepare
@@ -190,6 +192,8 @@ def test_esc10_is_ffmpegs(shared: Path, tmp_path: Path) -> None:
     """Every tenth clip of ESC-10; the zeros of all of them, and the clip that issue 10 names."""
     clips = sorted((shared / "data" / "esc10").rglob("*.ogg"))
     named = next(clip for clip in clips if clip.name.startswith("1-100032-A"))
+    model = byol_a.load_model(random_weights=7)
+    moved = []
     for clip in [named, *clips[::10]]:
         own = tmp_path / "mono.wav"
         mono = _mono(clip, own)
@@ -201,6 +205,10 @@ def test_esc10_is_ffmpegs(shared: Path, tmp_path: Path) -> None:
         assert _largest(to_int16(read_audio(clip)[0]), mono) <= 1  # another decoder of Vorbis
         if clip == named:
             assert _zeros(ours) == pytest.approx(0.715, abs=0.01)
+        audio = torch.from_numpy(np.stack([ours, theirs]) / np.float32(32768))
+        mine, its = byol_a.get_scene_embeddings(audio, model)
+        moved.append(float((mine - its).norm() / its.norm()))
+    assert np.median(moved) < 0.01, "of BYOL-A's embeddings, with random weights"
 
 
 def _made_by_ffmpeg(folder: Path) -> dict[str, Int16]:
