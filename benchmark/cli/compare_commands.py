@@ -14,8 +14,8 @@ from benchmark.cli.options import Commands, add_command, add_layers, add_out, co
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmark.records.comparability import ComparableGroup, RowKey
     from benchmark.reports.formats import Table
+    from benchmark.reports.model_comparison import Ranking
 
 ALL = "all"
 RESAMPLES = 1000  # as in benchmark.reports.comparison, which takes seconds to import
@@ -66,86 +66,49 @@ def add_commands(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from benchmark.records.record import read_records
-    from benchmark.reports.model_comparison import chosen_groups, require_models, row_named
+    from benchmark.reports.formats import markdown
+    from benchmark.reports.model_comparison import PairComparison, compare_models
 
     out = Path(options.out)
-    groups = chosen_groups(read_records(out / "records"), options.protocol, names(options.tasks))
-    models = list(dict.fromkeys(options.models))
-    if models == [ALL]:
-        rows_by_group = [list(group.rows) for group in groups]
-    else:
-        require_models(groups, models)
-        of_groups = [[row_named(group, model) for model in models] for group in groups]
-        rows_by_group = [[row for row in rows if row is not None] for rows in of_groups]
-    if len(models) < 2 and all(len(rows) < 2 for rows in rows_by_group):
-        raise UserError("one model cannot be compared; name at least two that have records")
-    made, reasons = 0, []
-    for group, rows in zip(groups, rows_by_group, strict=True):
-        if len(rows) == 2 and (len(models) == 2 or models == [ALL]):
-            written, left_out = _compare_pair(
-                group, rows, out, options.resamples, not options.each_clip
-            )
-            reasons += left_out
+    found = compare_models(
+        read_records(out / "records"),
+        options.models,
+        out,
+        protocol=options.protocol,
+        tasks=names(options.tasks),
+        resamples=options.resamples,
+        grouped=not options.each_clip,
+        on_task=lambda task: say(f"comparing on {task}"),
+    )
+    left_out = list(found.left_out)
+    for one in found.made:
+        table = one.table()
+        _print(table)
+        folder = out / "tables" / "compare" / one.group.slug
+        if isinstance(one, PairComparison):
+            _write(folder, one.name, {"md": markdown(table), "csv": one.csv()})
         else:
-            written, reason = _rank(group, rows, out)
-            reasons += reason
-        made += written
-    for line in reasons:
+            left_out += _write_ranking(folder, one, table)
+    for line in left_out:
         say(f"left out: {line}")
-    if not made:
-        raise UserError(
-            f"{', '.join(models)}: nothing to compare under one protocol with the same settings;"
-            " two models take a scene task with kept predictions, more take two common tasks"
-        )
     say(f"tables in {out / 'tables' / 'compare'}")
     return DONE
 
 
-def _compare_pair(
-    group: ComparableGroup, rows: Sequence[RowKey], out: Path, resamples: int, grouped: bool
-) -> tuple[bool, list[str]]:
-    """Whether there was anything to write, and why tasks were left out where no table says it."""
-    from benchmark.reports.formats import markdown
-    from benchmark.reports.model_comparison import compare_two
-
-    found = compare_two(
-        group,
-        (rows[0], rows[1]),
-        out / "evaluations",
-        out / "embeddings" if grouped else None,
-        resamples=resamples,
-        on_task=lambda task: say(f"comparing on {task}"),
-    )
-    if not found.tasks:
-        return False, list(found.left_out)
-    table = found.table()
-    _print(table)
-    contents = {"md": markdown(table), "csv": found.csv()}
-    _write(out / "tables" / "compare" / group.slug, found.name, contents)
-    return True, []
-
-
-def _rank(group: ComparableGroup, rows: Sequence[RowKey], out: Path) -> tuple[bool, list[str]]:
+def _write_ranking(folder: Path, ranking: Ranking, table: Table) -> list[str]:
+    """Write ranks and draw their diagram; why it was not drawn."""
     from benchmark.reports.figures import critical_difference
     from benchmark.reports.formats import csv_text, markdown
-    from benchmark.reports.model_comparison import rank_models
 
-    try:
-        ranking = rank_models(group, list(dict.fromkeys(rows)))
-    except UserError as error:
-        return False, [str(error)]
-    table = ranking.table()
-    _print(table)
     contents = {"md": markdown(table), "csv": csv_text(table), "json": ranking.json()}
-    folder = out / "tables" / "compare" / group.slug
     _write(folder, table.name, contents)
     try:
         drawn = critical_difference(ranking.found, ranking.title)
     except UserError as error:
-        return True, [f"the diagram of {ranking.title}: {error}"]
+        return [f"the diagram of {ranking.title}: {error}"]
     for ending, picture in drawn.items():
         (folder / f"{table.name}.{ending}").write_bytes(picture)
-    return True, []
+    return []
 
 
 def _compare_probes(options: argparse.Namespace) -> int:

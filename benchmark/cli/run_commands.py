@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.console import exit_code, say
-from benchmark.cli.devices import chosen
 from benchmark.cli.evaluation_options import add_evaluation
 from benchmark.cli.options import (
     Commands,
@@ -22,15 +21,15 @@ from benchmark.cli.options import (
 from benchmark.cli.report_commands import print_tables
 from benchmark.embeddings.representation import TASK, parse_representation
 from benchmark.errors import UserError
+from benchmark.execution.chosen_tasks import DEMO, chosen_tasks
 from benchmark.execution.isolation import TIME_LIMIT
+from benchmark.models.devices import chosen
 from benchmark.protocols.arguments import protocol_from
 from tasks.folder import RESAMPLERS
 
 if TYPE_CHECKING:
     from benchmark.models.hear_module import ModelSpec
     from tasks.folder import TaskFolder
-
-DEMO = "demo"
 
 
 def add_commands(commands: Commands) -> None:
@@ -255,23 +254,5 @@ def _by_module(
 
 
 def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
-    from benchmark.progress import progress_bar
-    from tasks.demo import make_demo_tasks
-    from tasks.folder import read_task, resolve_tasks
-    from tasks.published import published_faults
-
-    wanted = names(options.tasks)
-    tasks = []
-    if DEMO in wanted:
-        wanted.remove(DEMO)
-        with progress_bar("synthesising the demo tasks"):
-            tasks += [read_task(path) for path in make_demo_tasks(Path(options.out) / "tasks")]
-        if not wanted:
-            return tasks
-    if not options.tasks_dir:
-        raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
-    found = resolve_tasks(Path(options.tasks_dir), [name for name in wanted if name != "all"])
-    for task in found:
-        if faults := published_faults(task):
-            say(f"{task.path.name} is not the published task, and tables say so: {faults[0]}")
-    return tasks + found
+    tasks_dir = Path(options.tasks_dir) if options.tasks_dir else None
+    return chosen_tasks(names(options.tasks), tasks_dir, Path(options.out), say)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,33 @@ import torch
 from benchmark.embeddings.clock import Clock
 from benchmark.embeddings.reading import Clip, Samples
 from benchmark.embeddings.representation import called_for, too_short, window_seconds
-from benchmark.embeddings.store import EmbeddingStore
 from benchmark.errors import UserError, one_line
 from benchmark.models.calling import call, check_output
 from benchmark.models.hear_module import LoadedModel
-from benchmark.records.work_unit import EmbeddingUnit
-from tasks.folder import TaskFolder
 
 BATCH_SAMPLES = 84 * 16000  # as hear-eval-kit: 0.7 of 120 s at 16 kHz, whatever the rate
 
 OnBatch = Callable[[int, float], None]
+
+
+class Store(Protocol):
+    """Where embeddings go: `benchmark.embeddings.store.EmbeddingStore`, or memory."""
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """What earlier runs spent on the clips that are stored."""
+
+    def append(
+        self,
+        split: str,
+        embeddings: npt.NDArray[np.float32],
+        timestamps: Sequence[npt.NDArray[np.float64]] | None,
+        stats: Mapping[str, Any],
+    ) -> None:
+        """See `EmbeddingStore.append`."""
+
+    def finish_split(self, split: str) -> None:
+        """See `EmbeddingStore.finish_split`."""
 
 
 class BatchedEmbedding:
@@ -35,11 +52,14 @@ class BatchedEmbedding:
 
     Parameters
     ----------
+    path_of
+        File of a split's clip, for messages.
     writer
         One thread, in which batches are stored while the next is embedded.
-    unit
-        What is made: the representation of a clip, and the most clips in a batch, where None stands
-        for as many as make `BATCH_SAMPLES`.
+    representation
+        Of a clip, see `benchmark.embeddings.representation`.
+    batch_clips
+        Most clips in a batch; None for as many as make `BATCH_SAMPLES`.
     on_call
         Called before every call of the model.
     on_batch
@@ -49,24 +69,25 @@ class BatchedEmbedding:
     def __init__(
         self,
         model: LoadedModel,
-        task: TaskFolder,
-        store: EmbeddingStore,
+        path_of: Callable[[str, str], Path],
+        store: Store,
         clock: Clock,
         writer: ThreadPoolExecutor,
-        unit: EmbeddingUnit,
+        representation: str,
+        batch_clips: int | None,
         on_call: Callable[[], None],
         on_batch: OnBatch,
     ) -> None:
         self._model = model
-        self._task = task
+        self._path_of = path_of
         self._store = store
         self._clock = clock
         self._writer = writer
         self._on_call = on_call
         self._on_batch = on_batch
-        self._batch_clips = unit.batch_clips
-        self._kind = called_for(unit.representation)
-        self._window_seconds = window_seconds(unit.representation)
+        self._batch_clips = batch_clips
+        self._kind = called_for(representation)
+        self._window_seconds = window_seconds(representation)
         self._writing: Future[None] | None = None
         self._cap = sys.maxsize  # clips that fit into memory, as far as is known
         self._batch: list[Clip] = []
@@ -185,7 +206,7 @@ class BatchedEmbedding:
         )
 
     def _name(self, clip: Clip) -> Path:
-        return self._task.audio_path(clip.split, clip.filename, self._model.sample_rate)
+        return self._path_of(clip.split, clip.filename)
 
     def _write(self, action: Callable[..., None], *arguments: Any) -> None:
         self.wait()  # one batch is written while the next one is embedded, no more

@@ -252,7 +252,7 @@ def read_embedded_task(path: Path) -> EmbeddedTask:
             raise UserError(
                 f"{path / METADATA_FILE}: {key} is {metadata[key]!r}, expected {' or '.join(known)}"
             )
-    sizes = {split: _dimensions(path, split)[1] for split in metadata["splits"]}
+    sizes = {split: dimensions(path, split)[1] for split in metadata["splits"]}
     if len(set(sizes.values())) != 1:
         raise UserError(f"{path}: embeddings have different sizes: {sizes}")
     return EmbeddedTask(path, metadata, _read_vocabulary(path), next(iter(sizes.values())))
@@ -341,7 +341,7 @@ class _Disk:
         end = 0
         for split in task.metadata["splits"]:
             path = task.path / f"{split}.embeddings.npy"
-            rows, size = _dimensions(task.path, split)
+            rows, size = dimensions(task.path, split)
             try:
                 self.files[split] = FileIO(path)
                 length = path.stat().st_size
@@ -383,8 +383,8 @@ class _Disk:
 def _multi_hot(task: EmbeddedTask, split: str) -> Tensor:
     """(rows, labels) float32 with a 1 for each label of a row."""
     path = task.path / f"{split}.target-labels.pkl"
-    rows = _read_labels(path)
-    if len(rows) != _dimensions(task.path, split)[0]:
+    rows = read_labels(path)
+    if len(rows) != dimensions(task.path, split)[0]:
         raise UserError(f"{path}: labels of {len(rows)} rows, but there are more or fewer rows")
     index = {label: number for number, label in enumerate(task.labels)}
     try:
@@ -412,7 +412,14 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
-def _read_labels(path: Path) -> list[list[Any]]:
+def read_labels(path: Path) -> list[list[Any]]:
+    """Labels of every row of a ``<split>.target-labels.pkl``, from which no code is run.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or holds anything but lists, texts and numbers.
+    """
     try:
         with path.open("rb") as file:
             rows = _PlainUnpickler(file).load()
@@ -439,7 +446,8 @@ def _read_vocabulary(path: Path) -> tuple[str, ...]:
     return tuple(labels[number] for number in range(len(labels)))
 
 
-def _dimensions(path: Path, split: str) -> tuple[int, int]:
+def dimensions(path: Path, split: str) -> tuple[int, int]:
+    """Rows of a split, and length of an embedding."""
     file = path / f"{split}.embedding-dimensions.json"
     value = read_json(file)
     if not (isinstance(value, list) and len(value) == 2):

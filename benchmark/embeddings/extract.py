@@ -188,6 +188,9 @@ def _embed(
         total = sum(map(len, order.values()))
         done = total - store.missing()
 
+        def path_of(split: str, filename: str) -> Path:
+            return task.audio_path(split, filename, model.sample_rate)
+
         def on_batch(clips: int, seconds: float) -> None:
             nonlocal done
             done += clips
@@ -202,7 +205,17 @@ def _embed(
             ThreadPoolExecutor(1) as writer,
             closing(read_ahead(source, names, model.sample_rate, clock)) as clips,
         ):
-            batched = BatchedEmbedding(model, task, store, clock, writer, unit, on_call, on_batch)
+            batched = BatchedEmbedding(
+                model,
+                path_of,
+                store,
+                clock,
+                writer,
+                unit.representation,
+                unit.batch_clips,
+                on_call,
+                on_batch,
+            )
             for split in task.splits:
                 for clip in islice(clips, len(missing[split])):
                     batched.take(clip)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ AHEAD_SECONDS = 1200.0  # of audio, or two clips
 MAX_READERS = 8
 
 Samples = npt.NDArray[np.float32]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,23 @@ def read_ahead(
         return [Clip(*name, _read(source, *name, rate, clock)) for name in chunk]
 
     chunks = (names[start : start + size] for start in range(0, len(names), size))
+    for clips in in_threads(read, chunks, workers, depth, clock):
+        yield from clips
+
+
+def in_threads(
+    read: Callable[[T], R], items: Iterable[T], workers: int, depth: int, clock: Clock
+) -> Generator[R, None, None]:
+    """What `read` gives of each item, in order; the next `depth` are read while one is used."""
+    items = iter(items)
     with ThreadPoolExecutor(workers) as readers:
-        reading = deque(readers.submit(read, chunk) for chunk in islice(chunks, depth))
+        reading = deque(readers.submit(read, item) for item in islice(items, depth))
         try:
             while reading:
                 with clock.waiting():
-                    clips = reading.popleft().result()
-                reading.extend(readers.submit(read, chunk) for chunk in islice(chunks, 1))
-                yield from clips
+                    result = reading.popleft().result()
+                reading.extend(readers.submit(read, item) for item in islice(items, 1))
+                yield result
         finally:
             for waiting in reading:
                 waiting.cancel()

@@ -28,6 +28,7 @@ from benchmark.reports.formats import Cell, Column, Row, Table
 from benchmark.reports.scores import goodness
 from tasks.folder import TaskError, read_groups
 
+ALL_MODELS = "all"
 _CSV_HEAD = (
     "task,metric,model,other_model,score,other_score,difference,low,high,p_permutation,p,p_holm,"
     "seeds,other_seeds,clips,groups"
@@ -347,6 +348,94 @@ def rank_models(group: ComparableGroup, rows: Sequence[RowKey]) -> Ranking:
         raise UserError(f"{group.title}: {error}") from None
     notes = notes_on([group.records[row, task] for row in rows for task in tasks])
     return Ranking(group, tuple(group.tasks[task] for task in tasks), found, tuple(notes))
+
+
+@dataclass(frozen=True)
+class ModelComparisons:
+    """Models told apart in each comparable group.
+
+    Attributes
+    ----------
+    made
+        Two models by their predictions, more by their ranks.
+    left_out
+        Why others were not, a line each.
+    """
+
+    made: tuple[PairComparison | Ranking, ...]
+    left_out: tuple[str, ...]
+
+
+def compare_models(
+    records: Iterable[Record],
+    models: Sequence[str],
+    out: Path,
+    *,
+    protocol: str = "",
+    tasks: Collection[str] = (),
+    resamples: int = RESAMPLES,
+    grouped: bool = True,
+    on_task: Callable[[str], None] = lambda task: None,
+) -> ModelComparisons:
+    """Tell models apart, in every group of records that may be compared.
+
+    Parameters
+    ----------
+    models
+        Names as `row_named` takes them, or `ALL_MODELS` alone.
+    out
+        Folder of the run, which has the predictions and what clips belong together.
+    protocol, tasks
+        See `chosen_groups`.
+    grouped
+        Draw clips that belong together as one.
+    resamples, on_task
+        See `compare_two`.
+
+    Raises
+    ------
+    UserError
+        There is no record of a model, task or protocol, or nothing can be compared.
+    """
+    groups = chosen_groups(records, protocol, tasks)
+    names = list(dict.fromkeys(models))
+    is_all = names == [ALL_MODELS]
+    if is_all:
+        rows_by_group = [list(group.rows) for group in groups]
+    else:
+        require_models(groups, names)
+        of_groups = [[row_named(group, name) for name in names] for group in groups]
+        rows_by_group = [[row for row in rows if row is not None] for rows in of_groups]
+    if len(names) < 2 and all(len(rows) < 2 for rows in rows_by_group):
+        raise UserError("one model cannot be compared; name at least two that have records")
+    made: list[PairComparison | Ranking] = []
+    left_out: list[str] = []
+    for group, rows in zip(groups, rows_by_group, strict=True):
+        if len(rows) == 2 and (len(names) == 2 or is_all):
+            pair = compare_two(
+                group,
+                (rows[0], rows[1]),
+                out / "evaluations",
+                out / "embeddings" if grouped else None,
+                resamples=resamples,
+                on_task=on_task,
+            )
+            if pair.tasks:
+                made.append(pair)
+            else:  # no table says why
+                left_out += pair.left_out
+            continue
+        try:
+            made.append(rank_models(group, list(dict.fromkeys(rows))))
+        except UserError as error:
+            left_out.append(str(error))
+    if not made:
+        raise UserError(
+            f"{', '.join(names)}: nothing to compare under one protocol with the same settings;"
+            " two models take a scene task with kept predictions, more take two common tasks"
+            + "".join(f"; {line}" for line in left_out)
+        )
+    return ModelComparisons(tuple(made), tuple(left_out))
 
 
 def _task_names(record: Record) -> set[str]:

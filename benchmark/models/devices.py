@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmark.errors import UserError
 
 
-def chosen(device: str | None) -> str:
+def chosen(device: str | None, option: str = "--device") -> str:
     """The device to embed on: `device`, or the GPU where there is one.
 
     Raises
@@ -17,7 +17,7 @@ def chosen(device: str | None) -> str:
 
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    return available(device, "--device")
+    return available(device, option)
 
 
 def available(device: str, option: str) -> str:

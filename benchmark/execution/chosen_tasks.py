@@ -1,0 +1,54 @@
+"""The tasks that a run is asked for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.progress import progress_bar
+from tasks.folder import TaskFolder, read_task, resolve_tasks
+from tasks.published import published_faults
+
+DEMO, ALL = "demo", "all"
+
+
+def chosen_tasks(
+    names: Sequence[str], tasks_dir: Path | None, out: Path, say: Callable[[str], None]
+) -> list[TaskFolder]:
+    """Tasks of a folder by their names, the demo tasks first.
+
+    Parameters
+    ----------
+    names
+        Of tasks or their folders; "all" or none for all of `tasks_dir`; "demo" for the built-in
+        demo tasks, which are written into ``out/tasks``.
+    tasks_dir
+        None where there are only demo tasks.
+    say
+        Told what is not the published task of its name.
+
+    Raises
+    ------
+    UserError
+        `tasks_dir` is missing.
+    TaskError
+        No such task, or it is at fault.
+    """
+    wanted = list(names)
+    tasks = []
+    if DEMO in wanted:
+        from tasks.demo import make_demo_tasks
+
+        wanted.remove(DEMO)
+        with progress_bar("synthesising the demo tasks"):
+            tasks += [read_task(path) for path in make_demo_tasks(out / "tasks")]
+        if not wanted:
+            return tasks
+    if tasks_dir is None:
+        raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
+    found = resolve_tasks(tasks_dir, [name for name in wanted if name != ALL])
+    for task in found:
+        if faults := published_faults(task):
+            say(f"{task.path.name} is not the published task, and tables say so: {faults[0]}")
+    return tasks + found
