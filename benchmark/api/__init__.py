@@ -1,0 +1,1 @@
+"""The functions of ``import benchmark as hb``, for notebooks and scripts."""
