@@ -10,7 +10,7 @@ from benchmark.api.errors import user_errors
 from benchmark.api.protocol_options import protocol_with
 from benchmark.api.results import RECORDS, Results
 from benchmark.errors import UserError
-from benchmark.execution.chosen_tasks import DEMO, chosen_tasks
+from benchmark.execution.chosen_tasks import chosen_tasks
 from benchmark.execution.isolation import EVALUATION_TIME_LIMIT, TIME_LIMIT
 from benchmark.execution.run import run as run_all
 from benchmark.models.devices import chosen
@@ -89,8 +89,6 @@ def run(
     if not listed:
         raise UserError("models is empty; expected the import path of a module")
     names = [tasks] if isinstance(tasks, str) else list(tasks)
-    if tasks_dir is None and set(names) != {DEMO}:
-        raise UserError("tasks_dir is missing: name the folder that holds the task folders")
     chosen_protocol, settings = protocol_with(protocol, options)
     check_resampler(resampler)
     if jobs < 1:

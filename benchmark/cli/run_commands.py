@@ -21,7 +21,6 @@ from benchmark.cli.options import (
 from benchmark.cli.report_commands import print_tables
 from benchmark.embeddings.representation import TASK, parse_representation
 from benchmark.errors import UserError
-from benchmark.execution.chosen_tasks import DEMO, chosen_tasks
 from benchmark.execution.isolation import TIME_LIMIT
 from benchmark.models.devices import chosen
 from benchmark.protocols.arguments import protocol_from
@@ -131,7 +130,7 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
         "--tasks",
         default="all",
         metavar="A,B",
-        help=f"names of tasks, or all; {DEMO} stands for the built-in demo tasks (default: all)",
+        help="names of tasks, or all; demo stands for the built-in demo tasks (default: all)",
     )
     parser.add_argument("--tasks-dir", default="", metavar="DIR", help="folder of task folders")
     parser.add_argument(
@@ -254,5 +253,7 @@ def _by_module(
 
 
 def _tasks(options: argparse.Namespace) -> list[TaskFolder]:
+    from benchmark.execution.chosen_tasks import chosen_tasks
+
     tasks_dir = Path(options.tasks_dir) if options.tasks_dir else None
     return chosen_tasks(names(options.tasks), tasks_dir, Path(options.out), say)

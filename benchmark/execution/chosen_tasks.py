@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.progress import progress_bar
+from tasks.demo import make_demo_tasks
+from tasks.entries import DEMO_ENTRIES
 from tasks.folder import TaskFolder, read_task, resolve_tasks
 from tasks.published import published_faults
 
@@ -24,7 +26,7 @@ def chosen_tasks(
         Of tasks or their folders; "all" or none for all of `tasks_dir`; "demo" for the built-in
         demo tasks, which are written into ``out/tasks``.
     tasks_dir
-        None where there are only demo tasks.
+        None where there are only demo tasks; then they may be called by their own names too.
     say
         Told what is not the published task of its name.
 
@@ -35,18 +37,17 @@ def chosen_tasks(
     TaskError
         No such task, or it is at fault.
     """
-    wanted = list(names)
+    of_demo = {DEMO, *(entry.name for entry in DEMO_ENTRIES)} if tasks_dir is None else {DEMO}
     tasks = []
-    if DEMO in wanted:
-        from tasks.demo import make_demo_tasks
-
-        wanted.remove(DEMO)
+    if demo := [name for name in names if name in of_demo]:
         with progress_bar("synthesising the demo tasks"):
-            tasks += [read_task(path) for path in make_demo_tasks(out / "tasks")]
-        if not wanted:
-            return tasks
+            made = [read_task(path) for path in make_demo_tasks(out / "tasks")]
+        tasks += [task for task in made if DEMO in demo or task.name in demo]
+    wanted = [name for name in names if name not in of_demo]
+    if demo and not wanted:
+        return tasks
     if tasks_dir is None:
-        raise UserError("--tasks-dir is missing: name the folder that holds the task folders")
+        raise UserError("--tasks-dir (tasks_dir) is missing: name the folder of the task folders")
     found = resolve_tasks(tasks_dir, [name for name in wanted if name != ALL])
     for task in found:
         if faults := published_faults(task):
