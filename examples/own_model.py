@@ -30,4 +30,4 @@ def get_scene_embeddings(audio, model):
 
 
 if __name__ == "__main__":
-    print(hb.run("own_model", "demo_digits", out="runs/own_model", protocol="knn"))
+    print(hb.run("own_model", "demo_pitch", out="runs/own_model", protocol="knn"))

@@ -7,7 +7,7 @@ clip has its own level and a background of noise.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,15 @@ Wave = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
 
-def make_demo_tasks(tasks_dir: Path | str) -> list[Path]:
-    """Write the demo tasks that are not there yet, and return their folders.
+def make_demo_tasks(tasks_dir: Path | str, names: Collection[str] = ()) -> list[Path]:
+    """Write the demo tasks, of `names` alone where there are any, and return their folders.
+
+    Those that are there already are left as they are.
 
     The same bytes everywhere, as far as NumPy's generators and elementary functions are the same.
     """
-    return [_make(entry, Path(tasks_dir)) for entry in DEMO_ENTRIES]
+    wanted = [entry for entry in DEMO_ENTRIES if entry.name in names or not names]
+    return [_make(entry, Path(tasks_dir)) for entry in wanted]
 
 
 def _make(entry: TaskEntry, tasks_dir: Path) -> Path:

@@ -159,13 +159,13 @@ def _check_events(clips: LabelledClips) -> None:
 
 def _check_labels(clips: LabelledClips) -> None:
     labels = clips.labels()
-    kinds = {}
+    kinds: dict[bool, Any] = {}  # the first text and the first number
     for clip, its in enumerate(labels):
         for label in its:
             missing = isinstance(label, float) and math.isnan(label)
             if not isinstance(label, (str, int, float)) or label == "" or missing:
                 raise UserError(f"y[{clip}] is {label!r:.80}; expected a text or a number")
-            kinds[isinstance(label, str)] = label
+            kinds.setdefault(isinstance(label, str), label)
         if len(set(its)) < len(its) and clips.kind == "multilabel":
             raise UserError(f"y[{clip}] has a label twice: {its!r:.80}")
     if len(kinds) > 1:

@@ -41,8 +41,8 @@ def chosen_tasks(
     tasks = []
     if demo := [name for name in names if name in of_demo]:
         with progress_bar("synthesising the demo tasks"):
-            made = [read_task(path) for path in make_demo_tasks(out / "tasks")]
-        tasks += [task for task in made if DEMO in demo or task.name in demo]
+            made = make_demo_tasks(out / "tasks", () if DEMO in demo else demo)
+        tasks += [read_task(path) for path in made]
     wanted = [name for name in names if name not in of_demo]
     if demo and not wanted:
         return tasks
