@@ -14,6 +14,7 @@ EXTRAS = {
     "midi": ["pretty_midi>=0.2.9"],
     "wav2vec2": ["transformers>=5.20"],
     "figures": ["matplotlib>=3.7"],
+    "pandas": ["pandas"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",

@@ -14,7 +14,7 @@ from benchmark.protocols.registry import protocols
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PACKAGES = "benchmark|hear_plugins|tasks|tests|docs|results"
+PACKAGES = "benchmark|hear_plugins|tasks|tests|docs|results|examples"
 
 
 def pages() -> pytest.MarkDecorator:
