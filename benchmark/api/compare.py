@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,13 @@ from benchmark.api.results import RECORDS
 from benchmark.records.record import read_records
 from benchmark.reports.comparison import RESAMPLES
 from benchmark.reports.formats import terminal
-from benchmark.reports.model_comparison import ALL_MODELS, PairComparison, Ranking, compare_models
+from benchmark.reports.model_comparison import (
+    ALL_MODELS,
+    PAIR_COLUMNS,
+    PairComparison,
+    Ranking,
+    compare_models,
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,7 @@ class ModelsCompared:
         pandas = require_pandas()
         frames = []
         for pair in self.pairs:
-            frame = pandas.read_csv(
-                io.StringIO(pair.csv()),
-                keep_default_na=False,
-                na_values=[""],
-                float_precision="round_trip",
-            )
+            frame = pandas.DataFrame(pair.rows(), columns=PAIR_COLUMNS)
             frames.append(frame.assign(table=pair.group.title))
         for ranking in self.rankings:
             ranks = ranking.found.mean_ranks

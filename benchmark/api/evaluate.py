@@ -203,10 +203,10 @@ def _parts(
         raise UserError("times must have the splits of X")
     parts: dict[str, tuple[Any, Any, Any]] = {}
     for split, part in X.items():
-        if not isinstance(part, (tuple, list)) or len(part) != 2:
-            raise UserError(f"X[{split!r}] must be a pair (X, y)")
+        if not isinstance(part, (tuple, list)) or len(part) != 2 or not hasattr(part[1], "__len__"):
+            raise UserError(f"X[{split!r}] is {type(part).__name__}; expected a pair (X, y)")
         parts[str(split)] = (*part, None if times is None else times[split])
-    return parts, [split for split, part in parts.items() for _ in range(len(part[0]))]
+    return parts, [split for split, part in parts.items() for _ in part[1]]
 
 
 def _of_examples(name: str, given: Sequence[Any] | None, count: int) -> list[Any]:

@@ -16,6 +16,8 @@ from tasks.folder import event_fault
 Kind = Literal["multiclass", "multilabel", "event"]
 Array = npt.NDArray[Any]
 
+_WITH_TIMES = "where each example is a sequence of (n_frames, size), give times too"
+
 
 @dataclass(frozen=True)
 class LabelledClips:
@@ -90,11 +92,10 @@ def _matrix(x: Any, name: str) -> Array:
         found = np.asarray(x, np.float32)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"{name} is no array of numbers (n, size): {one_line(error)}; of clips as sequences,"
-            " give their times too"
+            f"{name} is no array of numbers (n, size): {one_line(error)}; {_WITH_TIMES}"
         ) from None
     if found.ndim != 2 or not found.size:
-        raise UserError(f"{name} has shape {found.shape}; expected (n, size), of at least 1 x 1")
+        raise UserError(f"{name} has shape {found.shape}; expected (n, size); {_WITH_TIMES}")
     if not (finite := np.isfinite(found)).all():
         row, column = np.argwhere(~finite)[0].tolist()
         raise UserError(

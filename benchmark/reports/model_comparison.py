@@ -29,9 +29,19 @@ from benchmark.reports.scores import goodness
 from tasks.folder import TaskError, read_groups
 
 ALL_MODELS = "all"
-_CSV_HEAD = (
-    "task,metric,model,other_model,score,other_score,difference,low,high,p_permutation,p,p_holm,"
-    "seeds,other_seeds,clips,groups"
+PAIR_COLUMNS = (
+    *(
+        "task",
+        "metric",
+        "model",
+        "other_model",
+        "score",
+        "other_score",
+        "difference",
+        "low",
+        "high",
+    ),
+    *("p_permutation", "p", "p_holm", "seeds", "other_seeds", "clips", "groups"),
 )
 
 
@@ -102,20 +112,22 @@ class PairComparison:
             (*self._verdicts(adjusted), *self._method(), *left_out, *self.notes),
         )
 
+    def rows(self) -> list[list[object]]:
+        """The values of `PAIR_COLUMNS` for each task, numbers unrounded."""
+        adjusted = holm_adjusted(self.tasks)
+        return [
+            [task, one.metric, self.a, self.b, one.a, one.b]
+            + [one.difference.value, one.difference.low, one.difference.high]
+            + [one.p_permutation, one.p_value, adjusted[task], *one.seeds, one.clips, one.groups]
+            for task, one in self.tasks.items()
+        ]
+
     def csv(self) -> str:
         """A line a task, numbers unrounded."""
-        adjusted = holm_adjusted(self.tasks)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(_CSV_HEAD.split(","))
-        for task, one in self.tasks.items():
-            gap = one.difference
-            permuted = "" if one.p_permutation is None else one.p_permutation
-            writer.writerow(
-                [task, one.metric, self.a, self.b, one.a, one.b, gap.value, gap.low, gap.high]
-                + [permuted, one.p_value, adjusted[task], *one.seeds, one.clips]
-                + ["" if one.groups is None else one.groups]
-            )
+        writer.writerow(PAIR_COLUMNS)
+        writer.writerows(self.rows())
         return out.getvalue()
 
     def _verdicts(self, adjusted: Mapping[str, float]) -> list[str]:

@@ -127,13 +127,16 @@ def test_folds_keep_the_names_that_they_have() -> None:
     assert {one.fold for one in found.scores} == {"1", "2", "10"} == set(found.splits)
 
 
-@pytest.mark.parametrize("form", ["lists", "matrix"])
+@pytest.mark.parametrize("form", ["lists", "matrix", "mapping"])
 def test_several_labels(form: str) -> None:
     X, _ = arrays()
     matrix = np.random.default_rng(1).random((N, 3)) < 0.5
     matrix[:, 0] = X[:, 0] > np.median(X[:, 0])
     y = matrix if form == "matrix" else [np.flatnonzero(row).tolist() for row in matrix]
-    found = hb.evaluate(X, y, protocol="knn")
+    if form == "mapping":
+        found = hb.evaluate({"train": (X[:40], y[:40]), "test": (X[40:], y[40:])}, protocol="knn")
+    else:
+        found = hb.evaluate(X, y, protocol="knn")
     assert found.metric == "mAP" and found.labels == (0, 1, 2)
     assert found.predictions[0].probabilities.shape[1] == 3
 
@@ -188,6 +191,7 @@ BAD = {
         {"X": {"train": (X, Y), "test": (X, Y[1:])}},
         "X of test has 60 examples, but y has 59",
     ),
+    "no pair": ({"X": {"train": X, "test": X}}, "X['train'] is ndarray; expected a pair"),
     "nan": ({"X": NAN, "y": Y}, "X has nan in row 3, column 5"),
     "one dimension": ({"X": X[:, 0], "y": Y}, "X has shape (60,); expected (n, size)"),
     "three dimensions": ({"X": X[:, None], "y": Y}, "X has shape (60, 1, 8)"),
