@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.progress import write_line
 from benchmark.protocols.options import ProtocolOptions, declared_options
 from benchmark.protocols.registry import Protocol, protocol
 from tasks.folder import near_names
@@ -14,7 +15,7 @@ from tasks.folder import near_names
 def protocol_with(
     wanted: str | Protocol, options: Mapping[str, Any] | None
 ) -> tuple[Protocol, ProtocolOptions]:
-    """A protocol by its name or as it is, and its options, checked.
+    """A protocol by its name or as it is, and its options, checked; remarks go to stderr.
 
     Parameters
     ----------
@@ -40,5 +41,9 @@ def protocol_with(
         made = chosen.options(**values)
     except ValueError as error:
         raise UserError(f"protocol {chosen.name}: {error}") from None
+    if isinstance(wanted, str) and wanted != chosen.name:
+        write_line(f"protocol {wanted} is called {chosen.name} now")
+    for remark in made.remarks():
+        write_line(f"note: {remark}")
     chosen.check(made)
     return chosen, made

@@ -30,18 +30,22 @@ from tasks.folder import TaskError, read_groups
 
 ALL_MODELS = "all"
 PAIR_COLUMNS = (
-    *(
-        "task",
-        "metric",
-        "model",
-        "other_model",
-        "score",
-        "other_score",
-        "difference",
-        "low",
-        "high",
-    ),
-    *("p_permutation", "p", "p_holm", "seeds", "other_seeds", "clips", "groups"),
+    "task",
+    "metric",
+    "model",
+    "other_model",
+    "score",
+    "other_score",
+    "difference",
+    "low",
+    "high",
+    "p_permutation",
+    "p",
+    "p_holm",
+    "seeds",
+    "other_seeds",
+    "clips",
+    "groups",
 )
 
 
