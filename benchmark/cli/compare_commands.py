@@ -51,6 +51,8 @@ def add_commands(commands: Commands) -> None:
         commands, "compare-probes", _compare_probes, "how the ranking of models changes by protocol"
     )
     add_out(probes, "folder of the run; tables go to DIR/tables/compare-probes")
+    probes.add_argument("--tasks", default="", metavar="A,B", help="only these tasks")
+    probes.add_argument("--protocols", default="", metavar="A,B", help="only these protocols")
     cka = add_command(commands, "cka", _cka, "how alike models place the clips of a task (CKA)")
     cka.add_argument(
         "models",
@@ -116,7 +118,13 @@ def _compare_probes(options: argparse.Namespace) -> int:
     from benchmark.reports.probe_comparison import compare_probes
 
     out = Path(options.out)
-    found = compare_probes(read_records(out / "records"))
+    tasks, protocols = names(options.tasks), names(options.protocols)
+    found = compare_probes(
+        record
+        for record in read_records(out / "records")
+        if (not tasks or record.task.name in tasks or record.unit.embedding.task in tasks)
+        and (not protocols or record.unit.protocol in protocols)
+    )
     for table in found.tables():
         _print(table)
     contents = {"md": found.to_markdown(), "csv": found.to_csv(), "svg": found.to_svg()}

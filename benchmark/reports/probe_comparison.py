@@ -6,7 +6,9 @@ Where two protocols rank the same models on the same task, Kendall's tau-b tells
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +18,8 @@ from typing import TypeVar
 from scipy import stats
 
 from benchmark.errors import UserError
-from benchmark.records.comparability import ComparableGroup, RowKey, TaskKey, comparable_groups
+from benchmark.records.comparability import RowKey, TaskKey, comparable_groups
+from benchmark.records.json_form import canonical
 from benchmark.records.record import Record
 from benchmark.reports.formats import Cell, Column, Row, Table, markdown
 from benchmark.reports.scores import goodness
@@ -35,7 +38,7 @@ class ProbeComparison:
     Attributes
     ----------
     probes
-        Titles of the protocols with their options.
+        Names of the protocols, with their options where a protocol is there with several.
     models
         Names of the models that all probes have measured on a common task.
     mean_ranks
@@ -153,16 +156,25 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
     """
     groups = [group for group in comparable_groups(records) if not group.demo]
     names = {row: name for group in groups for row, name in group.rows.items()}
-    scores: dict[str, dict[tuple[TaskKey, RowKey], float]] = {
-        group.title: {
-            (task, row): goodness(record) for (row, task), record in group.records.items()
-        }
-        for group in groups
-    }
+    task_names: dict[TaskKey, str] = {}
+    found: dict[str, dict[tuple[TaskKey, RowKey], float]] = {}
+    alike = Counter(group.protocol for group in groups)
+    for group in groups:
+        title = group.title if alike[group.protocol] > 1 else f"protocol {group.protocol}"
+        for (row, column), record in group.records.items():
+            # One task is one task, whatever its clips are embedded as.
+            content = json.loads(column.content)
+            representation = content.pop("embedding.representation")
+            probe = title + (f", {representation}" if ":" in representation else "")
+            task = TaskKey(column.folder, canonical(content))
+            task_names.setdefault(task, record.task.name)
+            found.setdefault(probe, {})[task, row] = goodness(record)
+    scores = {probe: of for probe, of in found.items() if _models_on_one_task(of) >= MIN_MODELS}
     if len(scores) < 2:
         raise UserError(
-            f"records of {len(scores)} protocol are here (demo tasks do not count): comparing"
-            " probes takes at least two; evaluate the same embeddings with another --protocol"
+            f"{len(scores)} of {len(found)} protocols have measured {MIN_MODELS} models or more on"
+            " one task (demo tasks do not count): comparing probes takes at least two; evaluate the"
+            " same embeddings with another --protocol"
         )
     tasks = _common([{task for task, _ in one} for one in scores.values()])
     models = _common(
@@ -171,9 +183,9 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
     if not tasks or len(models) < MIN_MODELS:
         raise UserError(
             f"{len(models)} models on {len(tasks)} tasks have been measured under all of"
-            f" {', '.join(scores)}; rankings are compared of at least {MIN_MODELS} on one task"
+            f" {', '.join(scores)}; rankings are compared of at least {MIN_MODELS} on one task:"
+            " choose by --protocols and --tasks"
         )
-    task_names = {task: _task_name(task, groups) for task in tasks}
     ranks = {
         probe: {
             task: dict(zip(models, stats.rankdata([-of[task, row] for row in models]), strict=True))
@@ -201,6 +213,8 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
         for first, second in combinations(scores, 2)
     }
     left_out = [
+        f"{probe}: fewer than {MIN_MODELS} models on any task" for probe in found.keys() - scores
+    ] + [
         f"{names[row]} has not been measured under all probes on all of these tasks"
         for row in sorted({row for one in scores.values() for _, row in one} - set(models))
     ]
@@ -209,7 +223,7 @@ def compare_probes(records: Iterable[Record]) -> ProbeComparison:
         tuple(names[row] for row in models),
         mean_ranks,
         correlations,
-        tuple(task_names.values()),
+        tuple(task_names[task] for task in tasks),
         tuple(left_out),
     )
 
@@ -219,5 +233,5 @@ def _common(sets: Iterable[set[Key]]) -> list[Key]:
     return sorted(set.intersection(*each)) if each else []
 
 
-def _task_name(task: TaskKey, groups: Iterable[ComparableGroup]) -> str:
-    return next(group.tasks[task] for group in groups if task in group.tasks)
+def _models_on_one_task(scores: Iterable[tuple[TaskKey, RowKey]]) -> int:
+    return max(Counter(task for task, _ in scores).values())

@@ -87,5 +87,35 @@ def test_a_probe_that_tells_no_models_apart_has_no_correlation() -> None:
 def test_too_little_to_compare_is_one_line() -> None:
     with pytest.raises(UserError, match="at least two"):
         compare_probes(RECORDS[:4])
-    with pytest.raises(UserError, match="at least 3 on one task"):
+    with pytest.raises(UserError, match="0 of 2 protocols have measured 3 models or more"):
         compare_probes([RECORDS[0], RECORDS[1], RECORDS[8], RECORDS[9]])
+    with pytest.raises(UserError, match="at least 3 on one task: choose by --protocols"):
+        compare_probes([*RECORDS[:4], *RECORDS[12:]])
+
+
+def test_a_task_is_one_whatever_its_clips_are_embedded_as() -> None:
+    scores = {"crepe": 0.3, "logmel": 0.2, "byol_a": 0.1}
+    windows = [
+        made_up(
+            module,
+            ESC50,
+            {"top1_acc": score},
+            unit={"protocol": "support", "options": {}},
+            embedding={"representation": f"windows:{seconds}"},
+        )
+        for module, score in scores.items()
+        for seconds in (1, 3)
+    ]
+    found = compare_probes([*probe("knn", ESC50, **scores), *windows])
+    assert found.probes == (
+        "protocol knn",
+        "protocol support, windows:1",
+        "protocol support, windows:3",
+    )
+    assert found.mean_correlation("protocol knn", "protocol support, windows:3") == 1
+
+
+def test_a_probe_of_few_models_is_left_out_and_said() -> None:
+    found = compare_probes([*RECORDS, *probe("linear-fusion", ESC50, crepe=0.3, m2d=0.1)])
+    assert "protocol linear-fusion" not in found.probes
+    assert found.left_out == ("protocol linear-fusion: fewer than 3 models on any task",)
