@@ -28,8 +28,7 @@ Differences from the original
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,15 +37,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .api.batching import map_rows
 from .api.card import Card
 from .api.framing import frame_times, pad_to
 from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
 from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
 from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
-from .api.hear_model import HearModel
+from .families.strided_encoder import StridedEncoder
 from .networks.linear import use_fast_linear
 from .weights import catalogue as checkpoints
+from .weights.hugging_face import json_beside
 from .weights.loading import (
     WeightsError,
     load_network,
@@ -103,7 +102,7 @@ _DECISIVE = (
 )
 # Largest value of a size: beyond it no network is built.
 _LARGEST = {"num_hidden_layers": 96, "num_feat_extract_layers": 32}
-_LARGEST_SIZE, _LARGEST_JSON = 8192, 1 << 20
+_LARGEST_SIZE = 8192
 _SIZES = (
     *("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"),
     *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
@@ -116,11 +115,10 @@ _OLDER_NAMES = {
     "parametrizations.weight.original0": "weight_g",
     "parametrizations.weight.original1": "weight_v",
 }
-_WHOLE_S, _PART_S = 120, 30
 _PIECE_S = 20  # in the convolutions at once: 500 MB
 
 
-class Wav2Vec2(HearModel):
+class Wav2Vec2(StridedEncoder):
     """The network and how sounds go through it.
 
     Parameters
@@ -133,16 +131,11 @@ class Wav2Vec2(HearModel):
     sample_rate = 16000
 
     def __init__(self, network: nn.Module, normalise: bool, upstream_quirks: bool) -> None:
-        super().__init__()
-        self.network = network
         config: Any = network.config
-        self.scene_embedding_size = self.timestamp_embedding_size = int(config.hidden_size)
+        super().__init__(config)
+        self.network = network
         self.normalise = normalise
         self.upstream_quirks = upstream_quirks
-        self.hop, self.field = 1, 1  # samples from frame to frame, and that a frame sees
-        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-            self.field += (kernel - 1) * self.hop
-            self.hop *= stride
         # The other kind of norm is over time: what is cut apart would have statistics of its own.
         self.may_cut = config.feat_extract_norm == "layer"
 
@@ -161,57 +154,29 @@ class Wav2Vec2(HearModel):
     def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         samples = self.samples(audio)
         if not self.upstream_quirks:
-            # As many frames as have their centre in the sound.
-            count = max(0, audio.shape[1] - self.field // 2) // self.hop + 1
-            samples = pad_to(samples, (count - 1) * self.hop + self.field)
+            samples = pad_to(samples, self.samples_for_times(audio.shape[1]))
         out = self.standardised(self.hidden(samples))
         ms = 1000 / self.sample_rate
         times = (self.hop * ms, self.field / 2 * ms)
         return out, frame_times(len(out), out.shape[1], *times, out.device)
 
     def layers(self, audio: Tensor) -> list[Tensor]:
-        parts, counts = self._in_parts(self._layer_means, self.samples(audio))
-        means = sum(part * count for part, count in zip(parts, counts, strict=True)) / sum(counts)
-        assert isinstance(means, Tensor)
-        return list(means.unbind(1))
+        return list(self.mean_of_parts(self._layer_means, self.samples(audio)).unbind(1))
 
     def hidden(self, samples: Tensor) -> Tensor:
         """(n_sounds, n_samples) -> (n_sounds, frames, embed_dim), each as long sounds allow."""
-        parts, _ = self._in_parts(self._encode, samples)
+        parts, _ = self.in_parts(self._encode, samples)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-
-    def _in_parts(
-        self, function: Callable[[Tensor], Tensor], samples: Tensor
-    ) -> tuple[list[Tensor], list[int]]:
-        """`function`, row by row, of equal parts of long sounds; and their numbers of frames."""
-        count = (samples.shape[1] - self.field) // self.hop + 1
-        second = self.sample_rate / self.hop
-        length = count
-        if count > _WHOLE_S * second:
-            length = -(-count // -(-count // int(_PART_S * second)))
-        rows = max(1, int(_WHOLE_S * second) // length)
-        counts = [min(length, count - start) for start in range(0, count, length)]
-        parts = [
-            map_rows(function, self._seen(samples, i * length, each), rows)
-            for i, each in enumerate(counts)
-        ]
-        return parts, counts
-
-    def _seen(self, samples: Tensor, start: int, count: int) -> Tensor:
-        """The samples that `count` frames from frame `start` see."""
-        first = start * self.hop
-        return samples[:, first : first + (count - 1) * self.hop + self.field]
 
     def _encode(self, samples: Tensor) -> Tensor:
         """(n, n_samples) -> (n, frames, embed_dim), all frames attending to each other."""
         network: Any = self.network
         samples = samples.to(network.dtype)
-        count = (samples.shape[1] - self.field) // self.hop + 1
-        piece = count
+        piece = count = self.n_frames(samples)
         if self.may_cut:
             piece = max(1, _PIECE_S * self.sample_rate // self.hop // len(samples))
         features = [
-            network.feature_extractor(self._seen(samples, start, min(piece, count - start)))
+            network.feature_extractor(self.seen(samples, start, min(piece, count - start)))
             for start in range(0, count, piece)
         ]
         projected, _ = network.feature_projection(torch.cat(features, dim=-1).transpose(1, 2))
@@ -301,7 +266,7 @@ def _network(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _load_file(path: Path) -> nn.Module:
-    config = _json_beside(path, "config.json")
+    config = json_beside(path, "config.json")
     if config is None:
         raise WeightsError(f"{path} has no config.json beside it; expected the published folder")
     if config.get("model_type") != "wav2vec2" or config.get("add_adapter"):
@@ -350,25 +315,9 @@ def _unfit(name: str, value: object) -> str | None:
 
 def _normalises(path: Path) -> bool:
     """Whether the weights are for standardised sounds."""
-    settings = _json_beside(path, "preprocessor_config.json") or {}
+    settings = json_beside(path, "preprocessor_config.json") or {}
     if settings.get("sampling_rate", Wav2Vec2.sample_rate) != Wav2Vec2.sample_rate:
         rate = shown(settings["sampling_rate"])
         fault = f"its preprocessor_config.json has sampling_rate={rate}"
         raise wrong_model(path, f"{fault}; expected {Wav2Vec2.sample_rate}", ())
     return bool(settings.get("do_normalize", True))
-
-
-def _json_beside(path: Path, name: str) -> dict[str, Any] | None:
-    """The content of a JSON file in the folder of `path`; None if there is none."""
-    beside = path.with_name(name)
-    if not beside.is_file():
-        return None
-    try:
-        if beside.stat().st_size > _LARGEST_JSON:
-            raise ValueError(f"it has more than {_LARGEST_JSON} bytes")
-        content = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{beside} is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"{beside} is a {type(content).__name__}; expected a JSON object")
-    return content

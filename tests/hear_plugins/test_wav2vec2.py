@@ -261,8 +261,8 @@ def test_long_sounds_are_encoded_in_equal_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = wav2vec2.load_model(save(small(tmp_path), tmp_path / "weights.bin"))
-    monkeypatch.setattr(wav2vec2, "_WHOLE_S", 2)
-    monkeypatch.setattr(wav2vec2, "_PART_S", 1)
+    monkeypatch.setattr(model, "whole_s", 2)
+    monkeypatch.setattr(model, "part_s", 1)
     with torch.no_grad():
         samples = model.samples(audio(1, 2.6, RATE))
         parts = model.hidden(samples)
