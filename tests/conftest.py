@@ -19,6 +19,10 @@ settings.load_profile("repeatable")
 # Of each kind of network a small one: costly tests run on these, and on the others with -m long.
 SMALL_MODELS = {"byol_a", "byol_s", "crepe", "hts_at", "hybrid_byol_s_cvt", "logmel", "matpac"}
 
+# Large networks whose code other models share, with small ones in tests of their own: all long.
+LIKE_OTHERS = {"data2vec_audio", "hubert", "mert", "transformers_audio", "unispeech_sat"}
+LIKE_OTHERS |= {"wavlm", "whisper", "xls_r"}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,8 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", None)
         plugin = parameters.params.get("plugin", "") if parameters else ""
-        small = plugin.rpartition(".")[2] in SMALL_MODELS
-        if item.get_closest_marker("costly") and not small:
+        name = plugin.rpartition(".")[2]
+        costly = item.get_closest_marker("costly") and name not in SMALL_MODELS
+        if costly or name in LIKE_OTHERS:
             item.add_marker(pytest.mark.long)
         item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)} {plugin}"))
 
@@ -45,6 +50,7 @@ def own_cache_and_no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", local_connect)
         patch.setenv("HEAR_PLUGINS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
         patch.delenv("HEAR_PLUGINS_RANDOM_WEIGHTS", raising=False)
         yield
 

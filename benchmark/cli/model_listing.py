@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.models.discovery import OUR_PACKAGE, near_modules, our_modules
 from benchmark.reports.alignment import aligned
 from hear_plugins.api.card import read_card
 from hear_plugins.weights.catalogue import CHECKPOINTS, Checkpoint
-from hear_plugins.weights.loading import cache_dir
+from hear_plugins.weights.loading import cache_dir, here
 
 
 def models_table() -> str:
@@ -75,8 +76,8 @@ def has_weights(module: str, file: str = "") -> bool:
     name = module.rpartition(".")[2]
     if not file:
         return _is_ready(name)
-    paths = (cache_dir() / each.file for each in _checkpoints(name))
-    return any(path.name == file and path.is_file() for path in paths)
+    published = (each for each in _checkpoints(name) if Path(each.file).name == file)
+    return any(here(each) for each in published)
 
 
 def _facts(name: str) -> tuple[str, ...]:
@@ -100,7 +101,8 @@ def _weights(name: str) -> str:
 
 
 def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    path = cache_dir() / checkpoint.file
+    place = cache_dir() / checkpoint.file
+    absent = "no; huggingface_hub gets it" if checkpoint.hub else f"no; it belongs at {place}"
     fields = {
         "weights": checkpoint.file,
         "variant": checkpoint.variant,
@@ -113,7 +115,7 @@ def _checkpoint_fields(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         "licence": checkpoint.licence,
         "source": checkpoint.source,
         "note": checkpoint.note,
-        "here": str(path) if path.is_file() else f"no; it belongs at {path}",
+        "here": str(here(checkpoint) or absent),
     }
     return [(key, value) for key, value in fields.items() if value]
 
@@ -122,7 +124,7 @@ def _is_ready(name: str) -> bool:
     package, published = read_card(name).package, _checkpoints(name)
     if package and importlib.util.find_spec(package) is None:
         return False
-    return not published or (cache_dir() / published[0].file).is_file()
+    return not published or here(published[0]) is not None
 
 
 def _checkpoints(name: str) -> list[Checkpoint]:

@@ -19,6 +19,7 @@ from .download import BLOCK, fetch
 from .errors import WeightsError
 from .file_type import not_weights
 from .first_seen import hold, record_of
+from .hugging_face import cached_weights, hub_weights
 from .messages import quoted, say
 
 CACHE_VARIABLE = "HEAR_PLUGINS_CACHE"
@@ -48,6 +49,8 @@ def resolve(model_file_path: str | os.PathLike[str], default: Checkpoint) -> Pat
     """
     if str(model_file_path):
         return existing(model_file_path)
+    if default.hub:
+        return hub_weights(default.file, default.licence)
     path = cache_dir() / default.file
     try:
         if not path.is_file():
@@ -59,6 +62,14 @@ def resolve(model_file_path: str | os.PathLike[str], default: Checkpoint) -> Pat
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from None
     return path
+
+
+def here(checkpoint: Checkpoint) -> Path | None:
+    """Where a published file is on this machine, unverified; None if it is not."""
+    if checkpoint.hub:
+        return cached_weights(checkpoint.file)
+    path = cache_dir() / checkpoint.file
+    return path if path.is_file() else None
 
 
 def existing(model_file_path: str | os.PathLike[str]) -> Path:

@@ -24,6 +24,8 @@ class Checkpoint:
     by_hand : `url` is a page where a person gets the file; it is never downloaded
     member : `url` is a zip archive, of which this member is the file
     md5 : digest in lower-case hexadecimals, where that is what is published
+    hub : `file` is the id of a model of the Hugging Face Hub, which huggingface_hub keeps and
+        whose digests it knows
     """
 
     module: str
@@ -39,6 +41,7 @@ class Checkpoint:
     by_hand: bool = False
     member: str = ""
     md5: str | None = None
+    hub: bool = False
 
 
 _NTT = "NTT Software License Agreement for Evaluation (internal evaluation only, no redistribution)"
@@ -401,6 +404,80 @@ def _wav2vec2(file: str) -> Checkpoint:
 
 WAV2VEC2: tuple[Checkpoint, ...] = (_wav2vec2("pytorch_model.bin"), _wav2vec2("config.json"))
 
+_UNISPEECH = "as microsoft/UniSpeech's LICENSE, which the model's page names"
+
+
+def _hub(module: str, owner: str, licence: str, **ids: str) -> tuple[Checkpoint, ...]:
+    """Models of the Hugging Face Hub, by variant (with _ for -)."""
+    return tuple(
+        Checkpoint(
+            module,
+            variant.replace("_", "-"),
+            f"{owner}/{name}",
+            f"https://huggingface.co/{owner}/{name}",
+            None,
+            None,
+            None,
+            licence,
+            f"{owner}/{name}",
+            "config.json, preprocessor_config.json and the weights; digests are the Hub's",
+            hub=True,
+        )
+        for variant, name in ids.items()
+    )
+
+
+HUBERT = _hub(
+    "hubert",
+    "facebook",
+    "Apache-2.0",
+    base="hubert-base-ls960",
+    large="hubert-large-ll60k",
+    xlarge="hubert-xlarge-ll60k",
+)
+WAVLM = _hub(
+    "wavlm",
+    "microsoft",
+    _UNISPEECH,
+    base="wavlm-base",
+    base_plus="wavlm-base-plus",
+    large="wavlm-large",
+)
+DATA2VEC_AUDIO = _hub(
+    "data2vec_audio",
+    "facebook",
+    "Apache-2.0",
+    base="data2vec-audio-base",
+    large="data2vec-audio-large",
+)
+XLS_R = _hub(
+    "xls_r",
+    "facebook",
+    "Apache-2.0",
+    **{"300m": "wav2vec2-xls-r-300m", "1b": "wav2vec2-xls-r-1b", "2b": "wav2vec2-xls-r-2b"},
+)
+UNISPEECH_SAT = _hub(
+    "unispeech_sat",
+    "microsoft",
+    _UNISPEECH,
+    base="unispeech-sat-base",
+    base_plus="unispeech-sat-base-plus",
+    large="unispeech-sat-large",
+)
+WHISPER = _hub(
+    "whisper",
+    "openai",
+    "Apache-2.0",
+    tiny="whisper-tiny",
+    base="whisper-base",
+    small="whisper-small",
+    medium="whisper-medium",
+    large_v2="whisper-large-v2",
+    large_v3="whisper-large-v3",
+)
+MERT = _hub("mert", "m-a-p", "CC-BY-NC-4.0", **{"95M": "MERT-v1-95M", "330M": "MERT-v1-330M"})
+TRANSFORMERS_AUDIO = (replace(HUBERT[0], module="transformers_audio"),)
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     *BYOL_A,
     BYOL_S,
@@ -426,6 +503,14 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     CNN14_FUSION,
     *OPENL3,
     *WAV2VEC2,
+    *HUBERT,
+    *WAVLM,
+    *DATA2VEC_AUDIO,
+    *XLS_R,
+    *UNISPEECH_SAT,
+    *WHISPER,
+    *MERT,
+    *TRANSFORMERS_AUDIO,
 )
 
 _MARKS = (

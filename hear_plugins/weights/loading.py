@@ -1,6 +1,6 @@
 """What a plugin's `load_model` uses of this package, in one import."""
 
-from .cache import CACHE_VARIABLE, cache_dir, existing, resolve
+from .cache import CACHE_VARIABLE, cache_dir, existing, here, resolve
 from .checkpoint_file import load_configured, load_content, load_tensors
 from .errors import WeightsError
 from .fixed_tables import check_tables, dft_tables, torchlibrosa_tables
@@ -23,6 +23,7 @@ __all__ = [
     "existing",
     "file_provenance",
     "fill_random",
+    "here",
     "load_configured",
     "load_content",
     "load_network",

@@ -89,7 +89,7 @@ def test_the_api(plugin: Plugin) -> None:
     model, module = plugin.model, plugin.module
     assert isinstance(model, HearModel)
     assert not model.training
-    assert model.sample_rate in (16000, 22050, 32000, 44100, 48000)
+    assert model.sample_rate in (16000, 22050, 24000, 32000, 44100, 48000)
     for size in (model.scene_embedding_size, model.timestamp_embedding_size):
         assert isinstance(size, int) and size > 0
     for function in (
@@ -156,17 +156,25 @@ LAYER_SIZES = {
     "cnn14": [2048] * 5 + [4096],
     "cnn14_fusion": [2048] * 5 + [4096],
     "crepe": [1024, 128, 128, 128, 256],
+    "data2vec_audio": [768] * 13,
     "hts_at": [96] * 2 + [192] * 2 + [384] * 6 + [768] * 2,
+    "hubert": [768] * 13,
     "hybrid_byol_s": [2048, 1024, 512, 2048, 2048],
     "hybrid_byol_s_cvt": [1024, 2048, 2048],
     "m2d": [3840] * 12,
     "mae_ast": [768] * 12,
     "matpac": [3840] * 12,
+    "mert": [768] * 13,
     "openl3": [8192, 8192, 8192, 6144],
     "passt": [768] * 12,
+    "transformers_audio": [768] * 13,
+    "unispeech_sat": [768] * 13,
     "vggish": [4096] * 8 + [128],
     "vggish_fusion": [4096] * 8 + [128],
     "wav2vec2": [1024] * 24,
+    "wavlm": [768] * 13,
+    "whisper": [512] * 7,
+    "xls_r": [1024] * 25,
 }
 
 
@@ -204,6 +212,8 @@ SCENES_OF_LAYERS: dict[str, Callable[[Tensor, list[Tensor]], tuple[Tensor, Tenso
 LAST_LAYER = {"ast", "beats", "m2d", "mae_ast", "matpac", "hts_at", "openl3"}
 LAST_LAYER |= {"byol_a", "byol_s", "byol_s_clstm", "byol_s_resnetish34"}
 LAST_LAYER |= {"hybrid_byol_s", "hybrid_byol_s_cvt"}
+LAST_LAYER |= {"data2vec_audio", "hubert", "mert", "transformers_audio", "unispeech_sat"}
+LAST_LAYER |= {"wavlm", "whisper", "xls_r"}
 
 
 def layer_norm(x: Tensor) -> Tensor:

@@ -311,7 +311,7 @@ def test_a_server_that_always_breaks_off_is_given_up(server: Server) -> None:
 
 
 def test_without_a_network_the_error_names_file_url_licence_and_place(cache: Path) -> None:
-    for checkpoint in CHECKPOINTS:
+    for checkpoint in (each for each in CHECKPOINTS if not each.hub):
         with pytest.raises(WeightsError) as caught:  # conftest.py refuses other machines
             resolve("", checkpoint)
         assert checkpoint.file in str(caught.value)

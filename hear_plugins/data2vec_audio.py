@@ -1,0 +1,68 @@
+"""data2vec (audio): transformer, masked prediction of its teacher's layers on LibriSpeech.
+
+Weights       at Hugging Face: facebook/data2vec-audio-base, -large
+              (Apache-2.0); or a folder, or a weights file with config.json beside it
+Network       of the package transformers: pip install 'hear-plugins[wav2vec2]'
+Input         samples, each sound standardised to mean 0 and variance 1 where
+              preprocessor_config.json says so
+Scene         mean over frames of the last layer
+Timestamps    frames of 25 ms every 20 ms, the first centred on 12.5 ms
+Layers        mean over frames of each hidden state: the input of the first block, and the output
+              of each of the 12, the last one after the final LayerNorm
+
+Options of `load_model`
+    variant="base"         "large" (24 blocks, 1024)
+    layer="last"           "mean" of all hidden states, or the number of one, from 0
+    random_weights         seed, for tests and timing
+
+Differences from the original
+    Where the last timestamp sees beyond the end, zeros follow; scenes get them only below a frame.
+    Sounds beyond a minute are encoded in equal parts of at most 30 s.
+"""
+
+from __future__ import annotations
+
+from .api.card import Card
+from .api.hear_functions import get_layer_embeddings as get_layer_embeddings
+from .api.hear_functions import get_scene_embeddings as get_scene_embeddings
+from .api.hear_functions import get_timestamp_embeddings as get_timestamp_embeddings
+from .families.transformers_encoders import ConvolutionalEncoder, load_variant
+from .weights import catalogue as checkpoints
+
+CARD = Card(
+    authors="Baevski, Hsu, Xu, Babu, Gu, Auli",
+    title=(
+        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language"
+    ),
+    venue="ICML 2022",
+    link="arXiv:2202.03555",
+    sample_rate=16000,
+    scene_embedding_size=768,
+    timestamp_embedding_size=768,
+    parameters=93_163_520,
+    package="transformers",
+)
+# What transformers would choose otherwise.
+_BASE: dict[str, object] = {"model_type": "data2vec-audio"}
+_LARGE: dict[str, object] = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 24,
+}
+CONFIGS = {"base": _BASE, "large": _BASE | _LARGE}
+
+
+def load_model(
+    model_file_path: str = "",
+    *,
+    variant: str = "base",
+    layer: str | int = "last",
+    random_weights: int | None = None,
+) -> ConvolutionalEncoder:
+    """Load data2vec; options: see the module. Raises as `transformers_encoders.load_encoder`."""
+    model = load_variant(
+        checkpoints.DATA2VEC_AUDIO, CONFIGS, model_file_path, variant, layer, random_weights
+    )
+    assert isinstance(model, ConvolutionalEncoder)
+    return model
