@@ -404,6 +404,20 @@ def _wav2vec2(file: str) -> Checkpoint:
 
 WAV2VEC2: tuple[Checkpoint, ...] = (_wav2vec2("pytorch_model.bin"), _wav2vec2("config.json"))
 
+
+def _dasheng(variant: str, file: str) -> Checkpoint:
+    url = f"https://zenodo.org/records/11511780/files/{file}"
+    source = "XiaoMi/dasheng@711a6da"
+    note = "no digest is known here"
+    return Checkpoint("dasheng", variant, file, url, None, None, None, "Apache-2.0", source, note)
+
+
+DASHENG: tuple[Checkpoint, ...] = (
+    _dasheng("base", "dasheng_base.pt"),
+    _dasheng("0.6B", "dasheng_06b.pt"),
+    _dasheng("1.2B", "dasheng_12b.pt"),
+)
+
 _UNISPEECH = "as microsoft/UniSpeech's LICENSE, which the model's page names"
 
 
@@ -503,6 +517,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     CNN14_FUSION,
     *OPENL3,
     *WAV2VEC2,
+    *DASHENG,
     *HUBERT,
     *WAVLM,
     *DATA2VEC_AUDIO,
@@ -532,6 +547,7 @@ _MARKS = (
     ("speclayer.mel_basis", "openl3"),
     ("features.13.weight", "vggish"),
     ("wav2vec2.encoder.pos_conv_embed.conv.bias", "wav2vec2"),
+    ("init_bn.1.running_mean", "dasheng"),
     ("features.9.running_mean", "byol_a or byol_s (AudioNTT2020)"),
     ("features.5.running_mean", "byol_a_v2 (AudioNTT2022)"),
 )

@@ -156,6 +156,7 @@ LAYER_SIZES = {
     "cnn14": [2048] * 5 + [4096],
     "cnn14_fusion": [2048] * 5 + [4096],
     "crepe": [1024, 128, 128, 128, 256],
+    "dasheng": [768] * 12,
     "data2vec_audio": [768] * 13,
     "hts_at": [96] * 2 + [192] * 2 + [384] * 6 + [768] * 2,
     "hubert": [768] * 13,
@@ -209,7 +210,7 @@ SCENES_OF_LAYERS: dict[str, Callable[[Tensor, list[Tensor]], tuple[Tensor, Tenso
     "wav2vec2": lambda scene, x: (layer_norm(scene), layer_norm(x[23])),
 }
 # And whose scene embedding is the last layer's output.
-LAST_LAYER = {"ast", "beats", "m2d", "mae_ast", "matpac", "hts_at", "openl3"}
+LAST_LAYER = {"ast", "beats", "dasheng", "m2d", "mae_ast", "matpac", "hts_at", "openl3"}
 LAST_LAYER |= {"byol_a", "byol_s", "byol_s_clstm", "byol_s_resnetish34"}
 LAST_LAYER |= {"hybrid_byol_s", "hybrid_byol_s_cvt"}
 LAST_LAYER |= {"data2vec_audio", "hubert", "mert", "transformers_audio", "unispeech_sat"}

@@ -200,6 +200,18 @@ def _batch_norm(name: str, width: int) -> Layout:
     }
 
 
+def dasheng() -> Layout:
+    """The state dict of the base model, its frontend's tables left out."""
+    layers: Layout = {"patch_embed.proj": (768, 1, 64, 4), "norm": (768,)}
+    for i in range(12):
+        for name, shape in _VIT_BLOCK.items():
+            layers[f"blocks.{i}.{name}"] = shape
+    found: Layout = {"time_pos_embed": (1, 768, 1, 252), "freq_pos_embed": (1, 768, 1, 1)}
+    for name, shape in layers.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found | _batch_norm("init_bn.1", 64)
+
+
 def byol_s_resnetish34() -> Layout:
     """The state dict itself."""
     found: Layout = {"conv1.weight": (64, 1, 7, 7), **_batch_norm("bn1", 64)}

@@ -64,6 +64,12 @@ FILES = {  # by their pack in ../shared/parity
     "m2d": File(
         "m2d", layouts.vit_columns(), lambda tensors: {"model": tensors}, "blocks.7.mlp.fc1.weight"
     ),
+    "dasheng": File(
+        "dasheng",
+        layouts.dasheng(),
+        lambda tensors: {"model": tensors, "config": {"depth": 12}},
+        "blocks.9.attn.qkv.weight",
+    ),
     "byol_s_resnetish34": File(
         "byol_s_resnetish34", layouts.byol_s_resnetish34(), dict, "layer3.0.downsample.0.weight"
     ),
