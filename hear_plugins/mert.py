@@ -3,8 +3,9 @@
 Weights       at Hugging Face: m-a-p/MERT-v1-95M, -330M
               (CC-BY-NC-4.0); or a folder, or a weights file with config.json beside it
 Network       of the package transformers: pip install 'hear-plugins[wav2vec2]'
-Input         samples, each sound standardised to mean 0 and variance 1 where
-              preprocessor_config.json says so
+Input         samples at 24 kHz, which HEAR does not have: sounds at 48 kHz are halved by the
+              filter of torchaudio's Resample; each sound standardised to mean 0 and variance 1
+              where preprocessor_config.json says so
 Scene         mean over frames of the last layer
 Timestamps    frames of 16.7 ms every 13.3 ms, the first centred on 8.3 ms
 Layers        mean over frames of each hidden state: the input of the first block, and the output
@@ -17,7 +18,7 @@ Options of `load_model`
 
 Differences from the original
     Where the last timestamp sees beyond the end, zeros follow; scenes get them only below a frame.
-    Sounds beyond a minute are encoded in equal parts of at most 30 s.
+    Sounds beyond 30 s are encoded in equal parts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ CARD = Card(
     title=("MERT: Acoustic Music Understanding Model with Large-Scale Self-supervised Training"),
     venue="ICLR 2024",
     link="arXiv:2306.00107",
-    sample_rate=24000,
+    sample_rate=48000,
     scene_embedding_size=768,
     timestamp_embedding_size=768,
     parameters=94_370_944,

@@ -11,8 +11,8 @@ Network       of the package transformers: pip install 'hear-plugins[wav2vec2]'
 Input         samples, each sound standardised to mean 0 and variance 1 where
               preprocessor_config.json says so; without masks, as sounds of a batch are equally long
 Scene         mean over frames of the last layer
-Timestamps    frames of the convolutions (25 ms every 20 ms for all named above, but MERT v1 at
-              24 kHz), times at their centres
+Timestamps    frames of the convolutions (25 ms every 20 ms for all named above, but MERT v1,
+              whose 24 kHz come from sounds at 48 kHz), times at their centres
 Layers        mean over frames of each hidden state: the input of the first block, and the output
               of each block, the last one after the final LayerNorm
 
@@ -24,7 +24,7 @@ Options of `load_model`
 
 Differences from the original
     Where the last timestamp sees beyond the end, zeros follow; scenes get them only below a frame.
-    Sounds beyond a minute are encoded in equal parts of at most 30 s.
+    Sounds beyond 30 s are encoded in equal parts.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ Options of `load_model`
 
 Differences from the original
     Where the last timestamp sees beyond the end, zeros follow; scenes get them only below a frame.
-    Sounds beyond a minute are encoded in equal parts of at most 30 s.
+    Sounds beyond 30 s are encoded in equal parts.
 """
 
 from __future__ import annotations

@@ -16,11 +16,13 @@ class StridedEncoder(HearModel):
 
     Attributes
     ----------
+    network_rate : Hz of the samples that the network takes
     hop, field : samples from frame to frame, and that a frame sees
     whole_s, part_s : attention costs the square of the length: sounds beyond `whole_s` seconds
         are encoded in equal parts of at most `part_s`
     """
 
+    network_rate = 16000
     whole_s, part_s = 120, 30
 
     def __init__(self, config: Any) -> None:
@@ -44,7 +46,7 @@ class StridedEncoder(HearModel):
     ) -> tuple[list[Tensor], list[int]]:
         """`function`, row by row, of equal parts of long sounds; and their numbers of frames."""
         count = self.n_frames(samples)
-        second = self.sample_rate / self.hop
+        second = self.network_rate / self.hop
         length = count
         if count > self.whole_s * second:
             length = -(-count // -(-count // int(self.part_s * second)))

@@ -19,6 +19,7 @@ from ..api.batching import map_windows
 from ..api.framing import frame_times, pad_to
 from ..api.hear_model import HearModel
 from ..api.options import check_choice
+from ..frontends.half_rate import halve_rate
 from ..frontends.log_mel import LogMel
 from ..networks.linear import use_fast_linear
 from ..weights.catalogue import Checkpoint
@@ -100,10 +101,10 @@ class ConvolutionalEncoder(ChosenLayer, StridedEncoder):
     network : of transformers, whose class takes "input_values"
     layer : as of `ChosenLayer`
     normalise : whether each sound is brought to mean 0 and variance 1
-    sample_rate : Hz
+    sample_rate : Hz; for 24000, which HEAR does not have, sounds are taken at 48000 and halved
     """
 
-    whole_s = 60  # WavLM's gated positions are a matrix for each head and sound
+    whole_s = 30  # the convolutions of a minute take a gigabyte, WavLM's positions another
 
     def __init__(self, network: nn.Module, layer: Layer, normalise: bool, sample_rate: int) -> None:
         config: Any = network.config
@@ -111,10 +112,14 @@ class ConvolutionalEncoder(ChosenLayer, StridedEncoder):
         self.network = network
         self.choose(layer, config.num_hidden_layers)
         self.normalise = normalise
-        self.sample_rate = sample_rate
+        self.sample_rate = self.network_rate = sample_rate
+        if sample_rate == 24000:
+            self.sample_rate = 48000
 
     def samples(self, audio: Tensor) -> Tensor:
         """What the network takes, long enough for a frame."""
+        if self.sample_rate != self.network_rate:
+            audio = halve_rate(audio)
         if self.normalise:
             audio = F.layer_norm(audio, audio.shape[1:], eps=_NORMALISATION_EPS)
         return pad_to(audio, self.field)
@@ -123,10 +128,11 @@ class ConvolutionalEncoder(ChosenLayer, StridedEncoder):
         return self.mean_of_parts(lambda x: self.frames(x).mean(1), self.samples(audio))
 
     def timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        samples = pad_to(self.samples(audio), self.samples_for_times(audio.shape[1]))
+        count = audio.shape[1] * self.network_rate // self.sample_rate
+        samples = pad_to(self.samples(audio), self.samples_for_times(count))
         parts, _ = self.in_parts(self.frames, samples)
         out = torch.cat(parts, dim=1)
-        ms = 1000 / self.sample_rate
+        ms = 1000 / self.network_rate
         times = (self.hop * ms, self.field / 2 * ms)
         return out, frame_times(len(out), out.shape[1], *times, out.device)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hear_plugins import mert, transformers_audio, wavlm, whisper
 from hear_plugins.families.transformers_encoders import CONVOLUTIONAL, INSTALL
+from hear_plugins.frontends.half_rate import halve_rate
 from hear_plugins.weights import hugging_face
 from hear_plugins.weights.catalogue import CHECKPOINTS
 from hear_plugins.weights.loading import WeightsError, here
@@ -120,12 +121,16 @@ def test_long_sounds_are_encoded_in_parts_of_the_same_weight(tmp_path: Path) -> 
 
 
 def test_mert_works_at_24_khz(tmp_path: Path) -> None:
-    expected = states(made(tmp_path, "mert_model"), audio(3, 0.3, 24000))[-1]
+    sounds = audio(3, 0.3, 48000)
+    expected = states(made(tmp_path, "mert_model"), halve_rate(sounds))[-1]
     edit(tmp_path / "preprocessor_config.json", do_normalize=False, sampling_rate=24000)
     model: Any = mert.load_model(str(tmp_path))
-    assert model.sample_rate == 24000
-    scene = mert.get_scene_embeddings(audio(3, 0.3, 24000), model)
+    assert model.sample_rate == 48000
+    scene = mert.get_scene_embeddings(sounds, model)
     torch.testing.assert_close(scene, expected.mean(1), atol=SAME, rtol=SAME)
+    _, times = mert.get_timestamp_embeddings(sounds, model)
+    torch.testing.assert_close(times[0, :2], torch.tensor([200, 520]) / 24)
+    assert 300 - 40 / 3 < times[0, -1] <= 300
     edit(tmp_path / "config.json", feature_extractor_cqt=True)
     with pytest.raises(WeightsError, match="CQT"):
         mert.load_model(str(tmp_path))
