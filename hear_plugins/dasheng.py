@@ -76,7 +76,7 @@ class DashengModel(PatchModel):
 
     def spectrogram(self, audio: Tensor) -> Tensor:
         decibels = FRONTEND(pad_to(audio, (PATCH_FRAMES - 1) * FRONTEND.hop))
-        loudest = decibels.amax(None if self.upstream_quirks else (1, 2), keepdim=True)
+        loudest = decibels.amax((0, 1, 2) if self.upstream_quirks else (1, 2), keepdim=True)
         return self.network.normalised(decibels.maximum(loudest - TOP_DB))
 
     def encode(self, spectrogram: Tensor, most_steps: int | None = None) -> Tensor:

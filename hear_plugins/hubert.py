@@ -59,7 +59,11 @@ _XLARGE: dict[str, object] = {
     "intermediate_size": 5120,
     "num_hidden_layers": 48,
 }
-CONFIGS = {"base": {"model_type": "hubert"}, "large": _LARGE, "xlarge": _LARGE | _XLARGE}
+CONFIGS: dict[str, dict[str, object]] = {
+    "base": {"model_type": "hubert"},
+    "large": _LARGE,
+    "xlarge": _LARGE | _XLARGE,
+}
 
 
 def load_model(

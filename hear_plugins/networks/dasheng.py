@@ -29,8 +29,7 @@ class Dasheng(nn.Module):
 
     def normalised(self, decibels: Tensor) -> Tensor:
         """(n, mels, frames) -> the same, each mel with the statistics of training."""
-        norm = self.init_bn[1]
-        out: Tensor = norm(decibels.to(norm.weight.dtype).unsqueeze(2))
+        out: Tensor = self.init_bn(decibels.to(self.norm.weight.dtype).unsqueeze(2))
         return out.squeeze(2)
 
     def layers(self, spectrogram: Tensor) -> Iterator[Tensor]:
@@ -41,10 +40,11 @@ class Dasheng(nn.Module):
         x = self.patch_embed(spectrogram)[:, 0]
         positions = self.time_pos_embed + self.freq_pos_embed
         x = x + positions[0, :, 0, : x.shape[1]].T
-        for block in self.blocks[:-1]:
+        *blocks, last = self.blocks.children()
+        for block in blocks:
             x = block(x)
             yield x
-        yield self.norm(self.blocks[-1](x))
+        yield self.norm(last(x))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """The last of `layers`."""
