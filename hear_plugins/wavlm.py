@@ -18,7 +18,8 @@ Options of `load_model`
 
 Differences from the original
     Where the last timestamp sees beyond the end, zeros follow; scenes get them only below a frame.
-    Sounds beyond 30 s are encoded in equal parts.
+    Sounds beyond 30 s are encoded in equal parts. As transformers has it, the layers of attention
+    are not called (their weights are used), so that hooks and adapters on them have no effect.
 """
 
 from __future__ import annotations

@@ -304,6 +304,10 @@ def test_every_linear_layer_is_called(plugin: Plugin) -> None:
     unused = {name.rpartition(".")[0] for name in NEVER_USED.get(plugin.name, set())}
     if plugin.name == "vggish_fusion":
         unused = {name for name in layers if "embeddings" in name}  # behind the chosen layers
+    if plugin.name == "wavlm":  # transformers gives their weights to torch's attention
+        unused = {
+            name for name in layers if name.endswith(("q_proj", "k_proj", "v_proj", "out_proj"))
+        }
     assert called == set(layers) - unused
 
 
