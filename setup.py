@@ -15,6 +15,7 @@ EXTRAS = {
     "wav2vec2": ["transformers>=5.20"],
     "figures": ["matplotlib>=3.7"],
     "pandas": ["pandas"],
+    "report": ["jinja2>=3.1", "matplotlib>=3.7"],
     "kit": [
         "click",
         "dcase_util>=0.2.20",
@@ -33,6 +34,7 @@ EXTRAS = {
     "test": [
         "hypothesis",
         "import-linter",
+        "jinja2>=3.1",
         "matplotlib>=3.7",
         "mir_eval",
         "mypy",
@@ -78,6 +80,7 @@ setup(
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     package_data={
         **{name: ["py.typed"] for name in PACKAGES[:3]},
+        "benchmark.reports.html": ["page.html.j2", "page.css", "page.js"],
         "results": ["published/*.csv", "published/README.md"],
     },
     entry_points={"console_scripts": ["hear-benchmark = benchmark.cli.main:main"]},

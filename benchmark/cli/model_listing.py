@@ -66,6 +66,14 @@ def model_details(name: str) -> str:
     return "\n\n".join(blocks)
 
 
+def card_facts(module: str) -> dict[str, str]:
+    """What the card of one of our models tells beside its records; of other models nothing."""
+    if module not in our_modules():
+        return {}
+    card = read_card(module.rpartition(".")[2])
+    return {"model": card.summary, "paper": card.paper, "parameters": _counted(card.parameters)}
+
+
 def ready_modules() -> list[str]:
     """Import paths of the models whose package or default weights are on this machine."""
     return [module for module in our_modules() if _is_ready(module.rpartition(".")[2])]

@@ -1,4 +1,4 @@
-"""``tables`` and ``leaderboard``."""
+"""``tables``, ``report`` and ``leaderboard``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.console import DONE, say
-from benchmark.cli.options import Commands, add_command, add_out, add_tasks_dir
+from benchmark.cli.options import Commands, add_command, add_out, add_tasks_dir, count
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ ALL = "all"
 
 
 def add_commands(commands: Commands) -> None:
-    """Declare ``tables`` and ``leaderboard``."""
+    """Declare ``tables``, ``report`` and ``leaderboard``."""
     tables = add_command(
         commands, "tables", _tables, "write and print the tables of result records"
     )
@@ -38,6 +38,33 @@ def add_commands(commands: Commands) -> None:
         help="a published table with our scores, such as matpac-2; may be repeated; all for all",
     )
     add_tasks_dir(tables, "with --like: folder of tasks, to tell what could be measured")
+    report = add_command(
+        commands, "report", _report, "one HTML page of a run's records and kept predictions"
+    )
+    add_out(report)
+    report.add_argument(
+        "--file", default="", metavar="FILE", help="the page (default: DIR/report.html)"
+    )
+    report.add_argument(
+        "--map",
+        action="append",
+        choices=("pca", "tsne"),
+        default=[],
+        help="maps of embeddings; may be repeated (default: pca; tsne needs scikit-learn)",
+    )
+    report.add_argument(
+        "--audio",
+        action="store_true",
+        help="put players of the clips that most models get wrong into the page",
+    )
+    report.add_argument(
+        "--audio-mb",
+        type=count,
+        default=20,
+        metavar="N",
+        help="with --audio: at most so many MB of them (default: 20)",
+    )
+    add_tasks_dir(report, "with --audio: folder of tasks")
     leaderboard = add_command(
         commands, "leaderboard", _leaderboard, "a model's row for the HEAR leaderboard's CSV file"
     )
@@ -82,6 +109,44 @@ def _tables(options: argparse.Namespace) -> int:
         _print_published(options, folders)
     else:
         print_tables(Path(options.out), folders)
+    return DONE
+
+
+def _report(options: argparse.Namespace) -> int:
+    from benchmark.cli.model_listing import card_facts
+    from benchmark.embeddings.sample import sample_embeddings
+    from benchmark.embeddings.store import disk_errors
+    from benchmark.progress import progress_bar
+    from benchmark.records.record import read_records
+    from benchmark.reports.html.audio import Players
+    from benchmark.reports.html.page import report_page
+    from benchmark.reports.html.sources import Sources
+
+    out = Path(options.out)
+    unreadable: list[str] = []
+    records = read_records(out / "records", unreadable.append)
+    for line in unreadable:
+        say(f"left out: {line}")
+    if not records:
+        raise UserError(f"{out / 'records'}: no record to report on; run an evaluation first")
+    tasks_dir = Path(options.tasks_dir) if options.audio else None
+    players = Players(1_000_000 * options.audio_mb) if options.audio else None
+    with progress_bar("report", unit="task") as advance:
+        page = report_page(
+            records,
+            Sources(out, tasks_dir, sample_embeddings, card_facts),
+            unreadable=unreadable,
+            players=players,
+            maps=list(dict.fromkeys(options.map)) or ["pca"],
+            on_task=lambda title: advance(),
+        )
+    path = Path(options.file) if options.file else out / "report.html"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8", newline="\n")
+    say(f"report in {path}, {path.stat().st_size / 1e6:.1f} MB")
+    if players and players.left_out:
+        say(f"{players.left_out} clips have no player: more than --audio-mb {options.audio_mb}")
     return DONE
 
 

@@ -101,7 +101,7 @@ def train_batched(
         stacks = [stack for stack in stacks if stack.heads]
         if not stacks:
             break
-    return [stopping.best for stopping in stoppers if stopping.best is not None]
+    return [stopping.result() for stopping in stoppers if stopping.best is not None]
 
 
 class BatchedHeads:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,12 +40,15 @@ class Best:
         What `Validate` returned beside the score.
     state
         The head's parameters and statistics at the end of that epoch.
+    curve
+        Epoch and score of every validation of the training.
     """
 
     score: float
     epoch: int
     extra: Any
     state: dict[str, Tensor]
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 class EarlyStopping:
@@ -74,6 +77,7 @@ class EarlyStopping:
         self.validate = validate
         self.maximize = maximize
         self.best: Best | None = None
+        self.curve: list[tuple[int, float]] = []
         self.waited = 0
 
     def is_due(self, epoch: int) -> bool:
@@ -85,6 +89,7 @@ class EarlyStopping:
         head.eval()
         with torch.inference_mode():
             score, extra = self.validate(head)
+        self.curve.append((epoch, score))
         if self.best is None or (
             score > self.best.score if self.maximize else score < self.best.score
         ):
@@ -97,6 +102,11 @@ class EarlyStopping:
             self.waited += 1
         # EarlyStopping stops at NaN and infinities at once (check_finite).
         return not math.isfinite(score) or self.waited >= self.patience
+
+    def result(self) -> Best:
+        """The best epoch of a training that has ended."""
+        assert self.best is not None
+        return replace(self.best, curve=tuple(self.curve))
 
 
 class Adam:
@@ -186,8 +196,7 @@ def train(
             _skip_loader_seed(generator)
             if stopping.should_stop(epoch, head):
                 break
-    assert stopping.best is not None
-    return stopping.best
+    return stopping.result()
 
 
 @contextmanager

@@ -8,11 +8,10 @@ from typing import Any
 from benchmark.errors import UserError
 from benchmark.records.significance import RankComparison
 from benchmark.reports.formats import Column
-from benchmark.reports.matplotlib_files import as_files, new_figure
+from benchmark.reports.matplotlib_files import as_files, new_figure, printable
 from benchmark.reports.paper_layouts import Key
 from benchmark.reports.paper_rendering import PaperTable
-
-_COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
+from benchmark.reports.plots import COLOURS
 
 
 def curves(paper: PaperTable) -> dict[str, bytes]:
@@ -40,7 +39,7 @@ def curves(paper: PaperTable) -> dict[str, bytes]:
         for dashed, key in enumerate(keys):
             style = ("-", "--", ":")[dashed % 3]
             for (name, ours), points in _points(paper, key).items():
-                colour = colours.setdefault(name, _COLOURS[len(colours) % len(_COLOURS)])
+                colour = colours.setdefault(name, COLOURS[len(colours) % len(COLOURS)])
                 places, values, halves = zip(*points, strict=True)
                 panel.errorbar(
                     places,
@@ -137,7 +136,7 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
         height = -(0.3 + bars + 0.34 * place)
         side = 0.75 if better else n_models + 0.25
         axes.plot([rank, rank, side], [0, height, height], **line)
-        words = f"{name}  ({rank:.2f})"
+        words = f"{printable(name)}  ({rank:.2f})"
         shift = -0.05 if better else 0.05
         axes.text(
             side + shift,
@@ -147,11 +146,13 @@ def critical_difference(found: RankComparison, title: str) -> dict[str, bytes]:
             va="center",
             fontsize=9,
             clip_on=False,
+            parse_math=False,
         )
     for number, clique in enumerate(found.cliques):
         of_clique = [found.mean_ranks[name] for name in clique]
         below = -(0.14 + 0.16 * number)
         ends = [min(of_clique) - 0.04, max(of_clique) + 0.04]
         axes.plot(ends, [below, below], color="black", linewidth=3.5, solid_capstyle="round")
-    axes.set_title(textwrap.fill(title, 90), fontsize=9, loc="left")
+    shown = textwrap.fill(printable(title), 90)
+    axes.set_title(shown, fontsize=9, loc="left", parse_math=False)
     return as_files(figure)

@@ -49,3 +49,8 @@ def as_files(figure: Figure) -> dict[str, bytes]:
             )
             drawn[form] = out.getvalue()
     return drawn
+
+
+def printable(name: str) -> str:
+    """A name without what an SVG cannot hold."""
+    return "".join(each if each.isprintable() else "?" for each in name)

@@ -8,7 +8,7 @@ from html import escape
 from benchmark.records.statistics import ScoreSummary
 
 # Hues that stay apart for colour-blind eyes on white and black; shapes tell more models apart.
-_COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
+COLOURS = ("#2a78d6", "#e06c00", "#0f9d76", "#c2417c", "#8a63d2", "#a08000", "#4a9fb5", "#7d7d7d")
 _SHAPES = ("M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z", "M-5 -5H5V5H-5Z", "M0 -6L6 5H-6Z")
 _AXIS, _LANE, _TOP = 620, 9, 12  # px
 
@@ -68,13 +68,13 @@ def _dot(index: int, summary: ScoreSummary, axis: float, y: float, model: str) -
     left, x, right = (
         axis + _AXIS * min(max(value, 0.0), 1.0) for value in (mean - half, mean, mean + half)
     )
-    colour = _COLOURS[index % len(_COLOURS)]
+    colour = COLOURS[index % len(COLOURS)]
     line = f'<path d="M{left:.1f} {y:g}H{right:.1f}" stroke="{colour}" stroke-width="2"/>'
     title = f"<title>{escape(model)}: {mean:.3f}" + (f" ± {half:.3f}" if half else "") + "</title>"
     return f"<g>{title}{line}{_mark(index, x, y)}</g>"
 
 
 def _mark(index: int, x: float, y: float) -> str:
-    shape = _SHAPES[index // len(_COLOURS) % len(_SHAPES)]
-    colour = _COLOURS[index % len(_COLOURS)]
+    shape = _SHAPES[index // len(COLOURS) % len(_SHAPES)]
+    colour = COLOURS[index % len(COLOURS)]
     return f'<path d="{shape}" transform="translate({x:.1f} {y:g})" fill="{colour}"/>'

@@ -291,7 +291,8 @@ class _Evaluation:
             size = job.hparams["batch_size"]
             predictions = self.evaluator.test_predictions(head, of_fold[job.fold], job.fold, size)
             seconds = (time.perf_counter() - start) / len(jobs)
-            runs.append(Run(job.hparams, best.score, best.epoch, best.extra, seconds, rng_state))
+            about = best.score, best.epoch, best.extra
+            runs.append(Run(job.hparams, *about, seconds, rng_state, best.curve))
             self.kept.write(job.name, runs[-1], predictions)
         return runs
 

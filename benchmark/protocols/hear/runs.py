@@ -37,6 +37,8 @@ class Run:
         Wall time.
     rng_state
         State of the random generator after the training, base64.
+    curve
+        Epoch and score of every validation; runs that were kept without it have none.
     """
 
     hparams: Hparams
@@ -45,6 +47,7 @@ class Run:
     postprocessing: Postprocessing
     seconds: float
     rng_state: str
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 class KeptRuns:

@@ -222,6 +222,16 @@ def test_predictions_are_kept_in_an_open_format(tmp_path: Path) -> None:
     assert {"label", "start", "end"} == set(predicted["test-0.wav"][0])
 
 
+def test_learning_curves_are_kept(tmp_path: Path) -> None:
+    folder, work = make_kfold(tmp_path / "embeddings"), tmp_path / "work"
+    evaluate_native(folder, work, FASTER, quiet)
+    run = json.loads((work / "fold01.run.json").read_text())
+    assert [run["epoch"], run["score"]] in run["curve"]
+    assert run["score"] == max(score for _, score in run["curve"])
+    epochs = [epoch for epoch, _ in run["curve"]]
+    assert epochs == sorted(set(epochs)) and len(epochs) > 1
+
+
 def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
     folder = make_kfold(tmp_path / "embeddings")
     state, threads = torch.get_rng_state(), torch.get_num_threads()

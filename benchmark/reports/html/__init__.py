@@ -1,0 +1,1 @@
+"""The report: one HTML page made from records and from what evaluations kept beside them."""
