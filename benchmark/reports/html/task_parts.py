@@ -220,7 +220,7 @@ def _add_confusion(
         confusion_matrix(
             f"Confusion matrix of {best}",
             matrix[np.ix_(seen, seen)],
-            [labels[label] for label in seen.tolist()],
+            [labels[int(label)] for label in seen],
             f"Confusion matrix of {best} on {name}, {len(seen)} classes. {most}",
         )
     )
