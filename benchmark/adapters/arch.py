@@ -14,7 +14,7 @@ from benchmark.adapters.adapter import load_adapter
 from benchmark.adapters.resampling import mono_at
 
 
-class HearModel(Model):  # type: ignore[misc]  # arch_eval has no types
+class HearModel(Model):
     """Embeds one sound at `get_sampling_rate()`.
 
     Parameters

@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmark.adapters.adapter import load_adapter
 
 
-class AR_HEAR(BaseAudioRepr):  # type: ignore[misc]  # evar has no types
+class AR_HEAR(BaseAudioRepr):
     """Scene embeddings of a HEAR module.
 
     Parameters

@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmark.adapters.adapter import load_adapter
 
 
-class HearEncoder(BaseEncoder):  # type: ignore[misc]  # marble has no types
+class HearEncoder(BaseEncoder):
     """A frozen encoder: its audio comes at `sample_rate`, as the YAML's audio transforms say.
 
     Parameters

@@ -16,7 +16,7 @@ from benchmark.adapters.equal_lengths import embed_each
 from benchmark.adapters.resampling import mono_at
 
 
-class HearEncoder(AbsEncoder):  # type: ignore[misc]  # mteb has its types under another name
+class HearEncoder(AbsEncoder):
     """Scene embeddings of a HEAR module.
 
     Parameters

@@ -5,6 +5,7 @@ Fields: mteb 2.26, `mteb/models/model_meta.py`. What is not known stays None.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -34,8 +35,7 @@ def model_facts(adapter: Adapter, name: str) -> dict[str, Any]:
     UserError
         The name has another form.
     """
-    if name.count("/") != 1 or not all(name.split("/")) or any(c.isspace() for c in name):
-        raise UserError(f"--name {name!r}: expected organisation/model, such as nttcslab/byol-a")
+    check_name(name)
     card, checkpoint = _published(adapter)
     tensors = adapter.model.model if isinstance(adapter.model.model, torch.nn.Module) else None
     parameters = list(tensors.parameters()) if tensors is not None else []
@@ -69,6 +69,12 @@ def model_facts(adapter: Adapter, name: str) -> dict[str, Any]:
         "citation": (card and card.bibtex) or None,
         "contacts": [source.partition("/")[0]] if "/" in source else None,
     }
+
+
+def check_name(name: str) -> None:
+    """UserError where a name on MTEB's board is not "organisation/model"."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise UserError(f"{name!r}: expected organisation/model, such as nttcslab/byol-a")
 
 
 def _published(adapter: Adapter) -> tuple[Card | None, Checkpoint | None]:
