@@ -52,9 +52,7 @@ def model_facts(adapter: Adapter, name: str) -> dict[str, Any]:
         "max_tokens": None,
         "embed_dim": adapter.scene_dim,
         "license": _licence(checkpoint),
-        "open_weights": not checkpoint.by_hand or bool(card and card.released)
-        if checkpoint
-        else bool(card),
+        "open_weights": _is_open(card, checkpoint),
         "public_training_code": (card and card.training_code) or None,
         "public_training_data": card.public_data if card else None,
         "framework": ["PyTorch"],
@@ -88,6 +86,13 @@ def _published(adapter: Adapter) -> tuple[Card | None, Checkpoint | None]:
         if checkpoint.file.rpartition("/")[2] == file:
             return read_card(leaf), checkpoint
     return read_card(leaf), None
+
+
+def _is_open(card: Card | None, checkpoint: Checkpoint | None) -> bool | None:
+    if card is None:
+        return None
+    # Of some models only the code was published.
+    return checkpoint is None or not checkpoint.by_hand or bool(card.released)
 
 
 def _licence(checkpoint: Checkpoint | None) -> str | None:
