@@ -13,6 +13,7 @@ EXTRAS = {
     "formats": ["av>=12"],
     "midi": ["pretty_midi>=0.2.9"],
     "wav2vec2": ["transformers>=5.20"],
+    "mteb": ["mteb>=2.26,<3", "torchcodec"],
     "figures": ["matplotlib>=3.7"],
     "pandas": ["pandas"],
     "report": ["jinja2>=3.1", "matplotlib>=3.7"],

@@ -64,6 +64,10 @@ CARD = Card(
     scene_embedding_size=768,
     timestamp_embedding_size=768,
     parameters=86_187_264,
+    released="2021-06-24",
+    training_data=("ImageNet", "AudioSet"),
+    training_code="https://github.com/YuanGongND/ast",
+    public_data=True,
 )
 FRONTEND = KaldiFbank(window="hanning")
 MEAN, STD = -4.2677393, 4.5689974

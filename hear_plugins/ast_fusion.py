@@ -45,6 +45,10 @@ CARD = Card(
     scene_embedding_size=1536,
     timestamp_embedding_size=1536,
     parameters=86_187_264,
+    released="2021-06-24",
+    training_data=("ImageNet", "AudioSet"),
+    training_code="https://github.com/YuanGongND/ast",
+    public_data=True,
 )
 
 

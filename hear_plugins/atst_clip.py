@@ -52,6 +52,10 @@ CARD = Card(
     scene_embedding_size=18432,
     timestamp_embedding_size=768,
     parameters=85_419_264,
+    released="2022-04-29",
+    training_data=("AudioSet",),
+    training_code="https://github.com/Audio-WestlakeU/audiossl",
+    public_data=True,
 )
 CHUNK = 600  # frames, 6 s
 _PREFIXES = ("module.backbone.", "model.teacher.encoder.")  # in the base and the small file

@@ -54,6 +54,10 @@ CARD = Card(
     scene_embedding_size=9216,
     timestamp_embedding_size=9216,
     parameters=85_418_496,
+    released="2023-11-07",
+    training_data=("AudioSet",),
+    training_code="https://github.com/Audio-WestlakeU/audiossl",
+    public_data=True,
 )
 
 

@@ -49,6 +49,9 @@ CARD = Card(
     scene_embedding_size=768,
     timestamp_embedding_size=768,
     parameters=90_311_792,
+    released="2022-12-20",
+    training_data=("AudioSet",),
+    public_data=True,
 )
 
 

@@ -55,6 +55,10 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=5_321_856,
+    released="2021-04-26",
+    training_data=("AudioSet",),
+    training_code="https://github.com/nttcslab/byol-a",
+    public_data=True,
 )
 _HTK = LogMel(sample_rate=16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800)
 _SLANEY = LogMel(16000, 1024, 160, 64, 60, 7800, scale="slaney", norm="slaney")

@@ -40,6 +40,10 @@ CARD = Card(
     scene_embedding_size=3072,
     timestamp_embedding_size=3072,
     parameters=6_333_376,
+    released="2022-05-06",
+    training_data=("AudioSet",),
+    training_code="https://github.com/nttcslab/byol-a",
+    public_data=True,
 )
 
 

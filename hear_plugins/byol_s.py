@@ -59,6 +59,9 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=5_321_856,
+    released="2021-10-25",
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 FRONTEND = LogMel(16000, n_fft=1024, hop=160, n_mels=64, f_min=60, f_max=7800, win_length=400)

@@ -33,6 +33,8 @@ CARD = Card(
     scene_embedding_size=1024,
     timestamp_embedding_size=1024,
     parameters=18_643_712,
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 

@@ -40,6 +40,9 @@ CARD = Card(
     timestamp_embedding_size=8421,
     parameters=5_012_992,
     package="opensmile",
+    released="2022-02-10",
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 

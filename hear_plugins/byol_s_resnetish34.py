@@ -33,6 +33,9 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=21_278_400,
+    released="2021-10-25",
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 

@@ -59,6 +59,10 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=79_665_728,
+    released="2020-08-17",
+    training_data=("AudioSet",),
+    training_code="https://github.com/qiuqiangkong/audioset_tagging_cnn",
+    public_data=True,
 )
 FRAME_MS = 10
 CENTRE_MS = 155.0  # of the first 32 frames

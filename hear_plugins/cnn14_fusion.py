@@ -46,6 +46,10 @@ CARD = Card(
     scene_embedding_size=6144,
     timestamp_embedding_size=6144,
     parameters=79_665_728,
+    released="2020-08-17",
+    training_data=("AudioSet",),
+    training_code="https://github.com/qiuqiangkong/audioset_tagging_cnn",
+    public_data=True,
 )
 
 

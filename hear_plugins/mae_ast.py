@@ -61,6 +61,10 @@ CARD = Card(
     scene_embedding_size=768,
     timestamp_embedding_size=768,
     parameters=85_253_376,
+    released="2022-05-26",
+    training_data=("AudioSet", "LibriSpeech"),
+    training_code="https://github.com/AlanBaade/MAE-AST-Public",
+    public_data=True,
 )
 # Of these settings in "cfg" both published files have one value, and only that is built here.
 _REQUIRED = {

@@ -61,6 +61,10 @@ CARD = Card(
     scene_embedding_size=3840,
     timestamp_embedding_size=3840,
     parameters=85_400_832,
+    released="2025-03-31",
+    training_data=("AudioSet",),
+    training_code="https://github.com/aurianworld/matpac",
+    public_data=True,
 )
 EMBED_DIM = 768
 FRONTEND = LogMel(16000, 400, 160, 80, 50, 8000, scale="slaney", norm="slaney", padding=None)

@@ -51,6 +51,9 @@ CARD = Card(
     scene_embedding_size=6144,
     timestamp_embedding_size=6144,
     parameters=4_946_626,
+    released="2021-04-13",
+    training_data=("AudioSet (music videos)",),
+    public_data=True,
 )
 _BATCH_WINDOWS = 8  # about 200 MB in the first layers
 _IGNORED = ("speclayer.dft_real_kernels", "speclayer.dft_imag_kernels")

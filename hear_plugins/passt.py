@@ -62,6 +62,10 @@ CARD = Card(
     scene_embedding_size=1295,
     timestamp_embedding_size=1295,
     parameters=85_748_495,
+    released="2021-10-18",
+    training_data=("ImageNet", "AudioSet"),
+    training_code="https://github.com/kkoutini/PaSST",
+    public_data=True,
 )
 FRONTEND = LogMel(
     32000, 1024, 320, 128, 0, 15000, win_length=800, periodic=False, scale="kaldi", floor=1e-5

@@ -58,6 +58,8 @@ CARD = Card(
     scene_embedding_size=128,
     timestamp_embedding_size=128,
     parameters=72_141_184,
+    released="2019-06-06",
+    training_data=("YouTube-8M (preliminary version)",),
 )
 FRONTEND = LogMel(
     16000, 512, 160, MELS, 125, 7500, win_length=400, scale="kaldi", power=1.0, floor=0.01

@@ -53,6 +53,8 @@ CARD = Card(
     scene_embedding_size=8192,
     timestamp_embedding_size=8192,
     parameters=72_141_184,
+    released="2019-06-06",
+    training_data=("YouTube-8M (preliminary version)",),
 )
 
 

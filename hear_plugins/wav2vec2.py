@@ -67,6 +67,9 @@ CARD = Card(
     timestamp_embedding_size=1024,
     parameters=315_437_696,
     package="transformers",
+    released="2021-03-05",
+    training_data=("VoxPopuli",),
+    public_data=True,
 )
 INSTALL = "pip install 'hear-plugins[wav2vec2]'"
 

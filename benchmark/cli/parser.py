@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from benchmark.cli import (
+    board_commands,
     compare_commands,
     kit_commands,
     layer_commands,
@@ -21,6 +22,7 @@ GROUPS = (
     report_commands,
     compare_commands,
     layer_commands,
+    board_commands,
     model_commands,
     task_commands,
     kit_commands,

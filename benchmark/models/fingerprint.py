@@ -234,6 +234,8 @@ def _find_spec(name: str) -> ModuleSpec | None:
         if above is None or above.submodule_search_locations is None:
             return None
         return PathFinder.find_spec(name, above.submodule_search_locations)
+    except KeyError:  # a namespace package in one that is not imported: nothing of the model's
+        return None
     except (ImportError, ValueError, AttributeError):
         return None
 

@@ -7,6 +7,7 @@ The shared tests compare them with the loaded models.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Card:
     scene_embedding_size, timestamp_embedding_size : length of the embeddings
     parameters : number of those that the embeddings need; unused heads are not counted
     package : Python package that the model needs, which has its weights if there is no checkpoint
+    released : ISO 8601 day on which the default weights appeared: of the commit or release of their
+        publisher that brought the file or the link to it. "": unknown, or none published
+    training_data : what the default weights were trained on, () where nothing was trained
+    training_code : page of the authors' code that trains them; "": none known
+    public_data : whether everyone can get the training data; None: nothing was trained, or unknown
+    languages : ISO 639-3 and script of models of speech alone, such as "eng-Latn"
     text : the module's docstring: summary, input, embeddings, options, differences
     """
 
@@ -37,6 +44,11 @@ class Card:
     venue: str = ""
     link: str = ""
     package: str = ""
+    released: str = ""
+    training_data: tuple[str, ...] = ()
+    training_code: str = ""
+    public_data: bool | None = None
+    languages: tuple[str, ...] = ()
     text: str = field(default="", compare=False)
 
     @property
@@ -48,6 +60,20 @@ class Card:
     def paper(self) -> str:
         """The paper in full."""
         return f'{self.authors}, "{self.title}", {self.venue}, {self.link}' if self.authors else ""
+
+    @property
+    def bibtex(self) -> str:
+        """The paper as a BibTeX entry; of no paper, none."""
+        if not self.authors:
+            return ""
+        key = re.sub(r"[^a-z]", "", self.authors.split(",")[0].partition(" ")[0].lower())
+        year = self.venue.split()[-1]
+        authors = self.authors.replace(" et al.", ", others").replace(", ", " and ")
+        return (
+            f"@misc{{{key}{year},\n  title = {{{self.title}}},\n  author = {{{authors}}},\n"
+            f"  year = {{{year}}},\n  howpublished = {{{self.venue}}},\n"
+            f"  note = {{{self.link}}},\n}}"
+        )
 
     @property
     def short_paper(self) -> str:
