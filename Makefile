@@ -19,28 +19,34 @@ OUT := runs/full
 benchmark: $(VENV)/installed
 	$(BIN)/hear-benchmark run $(DEMO_MODELS) --tasks demo $(DEMO_OPTIONS) --out runs/demo
 
-full: $(VENV)/installed
+full: $(VENV)/installed-all
 	PATH="$(CURDIR)/$(BIN):$$PATH" benchmark/full.sh $(TASKS_DIR) $(OUT)
 
-test: $(VENV)/installed
+test: $(VENV)/installed-all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q docs build/site
 	@echo "build/site/index.html"
 
-$(VENV)/installed-docs: $(VENV)/installed
+$(VENV)/installed-docs: $(VENV)/installed-all
 	@$(INSTALL) -e '.[docs]'
 	@touch $@
 
 # torch first and alone: a package that only asks for "torch" then keeps this one.
 $(VENV)/installed: setup.py pyproject.toml constraints.txt requirements-nodeps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, not %s; type: make PYTHON=python3.11" % sys.version.split()[0])'
-	@echo "Installing into $(VENV): some minutes, and about 4 GB"
+	@echo "Installing into $(VENV): some minutes, and about 2 GB"
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) torch
-	@$(INSTALL) -e '.[opensmile,wav2vec2,formats,midi,kit,validator,test,dev]'
+	@$(INSTALL) -e '.[opensmile,formats,midi]'
 	@$(PIP) install --no-deps --ignore-requires-python -r requirements-nodeps.txt
+	@touch $@
+
+# What only tests need, and models and engines that the main job does without.
+$(VENV)/installed-all: $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV): some minutes more"
+	@$(INSTALL) -e '.[opensmile,wav2vec2,formats,midi,kit,validator,test,dev]'
 	@touch $@
 
 clean:
