@@ -79,7 +79,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     ("module", "options"),
     [
         ("hear_plugins.logmel", {}),
-        ("hear_plugins.crepe", {}),
+        ("hear_plugins.byol_s", {"random_weights": 1}),
         ("hear_plugins.byol_a", BYOL_A),
     ],
 )
