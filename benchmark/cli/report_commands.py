@@ -75,6 +75,9 @@ def add_commands(commands: Commands) -> None:
     leaderboard.add_argument("--name", required=True, help="the model's name on the board")
     leaderboard.add_argument("--url", required=True, help="its page")
     leaderboard.add_argument("--date", default="", metavar="YYYY-MM-DD", help="default: today")
+    leaderboard.add_argument(
+        "--into", default="", metavar="FOLDER", help="add it to a living board and make its page"
+    )
 
 
 def print_tables(out: Path, folders: Sequence[Path], new: Sequence[Path] | None = None) -> None:
@@ -210,6 +213,7 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
     from benchmark.records.record import read_records
     from benchmark.reports.leaderboards.hear import leaderboard_row
+    from benchmark.reports.leaderboards.living import add_row, write_page
 
     records = [
         record
@@ -218,4 +222,8 @@ def _leaderboard(options: argparse.Namespace) -> int:
     ]
     day = options.date or date.today().isoformat()
     print(leaderboard_row(records, options.name, options.url, day))
+    if options.into:
+        board = Path(options.into)
+        add_row(records, options.name, options.url, day, board)
+        say(f"page: {write_page(board)}")
     return DONE

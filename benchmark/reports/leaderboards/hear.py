@@ -45,11 +45,23 @@ def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -
         A task has only records that do not belong on the board (named, with the reason); several
         models; two contents of one task; or a field that would break the file.
     """
+    check_fields(name, url, date)
+    scores = leaderboard_scores(records)
+    cells = [_number(scores[task]) if task in scores else "" for task in HEAR_TASKS]
+    return ",".join([name, url, date, *cells])
+
+
+def check_fields(name: str, url: str, date: str) -> None:
+    """UserError where a field would break the file."""
     for field in (name, url):
         if not field or re.search(r'[,"\r\n]', field):
             raise UserError(f"leaderboard: {field!r} needs text without commas, quotes, line feeds")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
         raise UserError(f"leaderboard: the date is written like 2026-11-20, not {date!r}")
+
+
+def leaderboard_scores(records: Sequence[Record]) -> dict[str, float]:
+    """The scores of one model by task of the board; raises as `leaderboard_row`."""
     source = SOURCES[LEADERBOARD]
     fitting, refused = [], {}
     for record in records:
@@ -77,11 +89,11 @@ def leaderboard_row(records: Sequence[Record], name: str, url: str, date: str) -
     if several := [key.folder for key in group.tasks if _contents(group, key.folder) > 1]:
         raise UserError(f"leaderboard: records of two contents of {several[0]}; leave one out")
     (row,) = group.rows
-    cells = []
-    for task in HEAR_TASKS.values():
-        score = own_score(group.of_row(row), source, task.name, task.metric)
-        cells.append(_number(score.value) if score else "")
-    return ",".join([name, url, date, *cells])
+    scores = {
+        task.name: own_score(group.of_row(row), source, task.name, task.metric)
+        for task in HEAR_TASKS.values()
+    }
+    return {task: score.value for task, score in scores.items() if score}
 
 
 def _contents(group: ComparableGroup, folder: str) -> int:
