@@ -233,9 +233,9 @@ def _find_spec(name: str) -> ModuleSpec | None:
         above = _find_spec(package)
         if above is None or above.submodule_search_locations is None:
             return None
-        return PathFinder.find_spec(name, above.submodule_search_locations)
-    except KeyError:  # a namespace package in one that is not imported: nothing of the model's
-        return None
+        # By its last part: the full name of a namespace package needs the packages above imported.
+        leaf = name.rpartition(".")[2]
+        return PathFinder.find_spec(leaf, list(above.submodule_search_locations))
     except (ImportError, ValueError, AttributeError):
         return None
 

@@ -48,6 +48,15 @@ def digest(module: str) -> str | None:
     return read_source(module).digest
 
 
+def test_folders_without_init_count_although_nothing_imported_them(package: Path) -> None:
+    (package / "a" / "b").mkdir(parents=True)
+    (package / "a" / "b" / "net.py").write_text("width = 1\n")
+    (package / "model.py").write_text("def f():\n    import made_up.a.b.net\n")
+    before = digest("made_up.model")
+    (package / "a" / "b" / "net.py").write_text("width = 2\n")
+    assert digest("made_up.model") != before
+
+
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     before = digest("made_up.model")
     (package / "shared.py").write_text('"""What it is."""\nblock = (\n    1  # one\n)\n')
