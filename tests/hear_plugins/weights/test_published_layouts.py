@@ -30,7 +30,7 @@ class File(NamedTuple):
     beside: Mapping[str, Any] = {}
 
 
-FILES = {  # by their pack in ../shared/parity
+FILES = {  # by their pack in ../shared/parity, where there is one
     "atst_frame": File(
         "atst_frame",
         layouts.atst_frame(),
@@ -149,7 +149,8 @@ def test_reshaped(file: File, tmp_path: Path) -> None:
     assert f"tensor {file.tried} has shape {shape}" in message
 
 
-@pytest.mark.parametrize("pack", FILES)
+# Dasheng's layout is that of the package, see test_dasheng.py.
+@pytest.mark.parametrize("pack", [pack for pack in FILES if pack != "dasheng"])
 def test_the_layout_is_the_published_one(pack: str, shared: Path) -> None:
     manifest = json.loads((shared / "parity" / pack / "manifest.json").read_text())
     published = {entry["name"]: tuple(entry["shape"]) for entry in manifest["tensors"]}
